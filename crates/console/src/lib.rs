@@ -1,0 +1,1 @@
+//! Pages for analysts, auditors and leads: server-rendered, live, accessible.

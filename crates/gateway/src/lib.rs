@@ -1,0 +1,1 @@
+//! The way of a look: identify, recognise, decide, seal, record, open.

@@ -1,0 +1,1 @@
+//! Blast radius and reports: who could have been seen, with receipts.

@@ -1,0 +1,359 @@
+//! The command line: what may be asked, and which module answers.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use model::entry::RevokeReason;
+use model::{AppId, CustomerId, GrantId, SessionId, StaffId, Timestamp};
+
+#[derive(Parser)]
+#[command(
+    name = "sightline",
+    version,
+    about = "Stands between support staff and customers' records: every look needed, allowed, recorded before it \
+             is shown, bounded, traceable, and answerable to the customer.",
+    after_help = "Without a command, `sightline` runs the demo.\nStart with: sightline demo, then sightline init."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// See it work: a small support desk behind the gateway, thirty staff, one insider.
+    Demo(Demo),
+    /// Write a commented configuration and keys into a directory, and say what to do next.
+    Init(Init),
+    /// Run the gateway and the console.
+    Serve(Serve),
+    /// Work with adapters, which teach Sightline an app's routes.
+    #[command(subcommand)]
+    Adapter(Adapter),
+    /// Reports.
+    #[command(subcommand)]
+    Report(Report),
+    /// Who saw this customer, when, and why? Asking is recorded.
+    WhoSaw(WhoSaw),
+    /// Whom could this staff member (or session) have shown to somebody? Asking is recorded.
+    BlastRadius(BlastRadius),
+    /// Take access away, at once.
+    Revoke(Revoke),
+    /// Staff records.
+    #[command(subcommand)]
+    Staff(Staff),
+    /// Read the ledger.
+    #[command(subcommand)]
+    Log(Log),
+    /// Check a ledger or a receipt, offline, and say in numbers what was checked.
+    Verify(Verify),
+    /// Derive the views again from the ledger.
+    Rebuild(Place),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of `sightline demo`.
+#[derive(Args, Clone)]
+pub(crate) struct Demo {
+    /// Which customers, staff and days are generated.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many times faster than life the staff work.
+    #[arg(long, default_value_t = 60.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// The console listens here, the desk on the next port.
+    #[arg(long, default_value_t = 8700)]
+    pub(crate) port: u16,
+    /// Where the ledger is written: a directory that is empty or does not exist [default: a new one
+    /// under the system's temporary directory].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the URLs and the end, and nothing in between.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { seed: 1, speed: 60.0, port: 8700, data: None, quiet: false }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && (0.1..=10_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.1 to 10000".into()),
+    }
+}
+
+/// Options of `sightline init`.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// Where to write `sightline.toml` and `secrets/`.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The app to stand in front of.
+    #[arg(long, value_enum, default_value_t = Known::Rt5)]
+    pub(crate) app: Known,
+}
+
+/// Apps that `init` can write a configuration for.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Known {
+    /// Request Tracker 5.
+    Rt5,
+    /// The demo's own desk; a start for your own adapter.
+    Desk,
+}
+
+/// Options of `sightline serve`.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// The configuration.
+    #[arg(long, short, default_value = "sightline.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Read the configuration, policy and adapters, say what is wrong with them, and end.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Which installation a command is about.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// The configuration that names the data directory.
+    #[arg(long, short, default_value = "sightline.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The data directory itself, for example that of a demo.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// How an answer is printed.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Form {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// From when to when.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Span {
+    /// From this time on (RFC 3339, or a date) [default: the beginning].
+    #[arg(long, value_parser = time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Until this time [default: now].
+    #[arg(long, value_parser = time)]
+    pub(crate) to: Option<Timestamp>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "expected a time like 2026-11-21T09:30:00Z, or a date".into())
+}
+
+#[derive(Subcommand)]
+enum Adapter {
+    /// Run an adapter over recorded traffic (a HAR file) and say what it would see.
+    Check(AdapterCheck),
+}
+
+/// Options of `sightline adapter check`.
+#[derive(Args)]
+pub(crate) struct AdapterCheck {
+    /// The adapter: a TOML file, or the name of one that ships (`desk`, `rt5`).
+    pub(crate) adapter: PathBuf,
+    /// The traffic: a HAR file, as browsers' developer tools save it. Without one, only the adapter is checked.
+    pub(crate) har: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(Subcommand)]
+enum Report {
+    /// Looks without a reason: the most unexplained, by staff, team and employer; what enforcement
+    /// would have masked or stopped.
+    FirstLook(FirstLook),
+}
+
+/// Options of `sightline report first-look`.
+#[derive(Args)]
+pub(crate) struct FirstLook {
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// Options of `sightline who-saw`.
+#[derive(Args)]
+pub(crate) struct WhoSaw {
+    /// The customer, as the app calls them.
+    pub(crate) customer: CustomerArg,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// A customer id from the command line.
+#[derive(Clone)]
+pub(crate) struct CustomerArg(pub(crate) CustomerId);
+
+impl std::str::FromStr for CustomerArg {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        if s.is_empty() { Err("a customer id".into()) } else { Ok(Self(CustomerId::new(s))) }
+    }
+}
+
+/// Options of `sightline blast-radius`.
+#[derive(Args)]
+pub(crate) struct BlastRadius {
+    /// The staff member, by pseudonym.
+    #[arg(long, value_parser = staff, required_unless_present = "session", conflicts_with = "session")]
+    pub(crate) staff: Option<StaffId>,
+    /// Only this session.
+    #[arg(long)]
+    pub(crate) session: Option<SessionId>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// Print CSV.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// Write the table and a receipt for every look into this directory, which must not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+fn staff(text: &str) -> Result<StaffId, String> {
+    if text.is_empty() { Err("a staff pseudonym, like s-17".into()) } else { Ok(StaffId::new(text)) }
+}
+
+/// Options of `sightline revoke`.
+#[derive(Args)]
+pub(crate) struct Revoke {
+    /// Every session and grant of this staff member, who is suspended.
+    #[arg(long, value_parser = staff)]
+    pub(crate) staff: Option<StaffId>,
+    /// One session.
+    #[arg(long)]
+    pub(crate) session: Option<SessionId>,
+    /// One grant.
+    #[arg(long)]
+    pub(crate) grant: Option<GrantId>,
+    /// Why: unexplained_looks, account_compromised, left_or_moved, no_longer_needed, drill, other.
+    #[arg(long, default_value = "other")]
+    pub(crate) reason: RevokeReason,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(Subcommand)]
+enum Staff {
+    /// Let a suspended staff member work again.
+    Reinstate(Reinstate),
+}
+
+/// Options of `sightline staff reinstate`.
+#[derive(Args)]
+pub(crate) struct Reinstate {
+    /// The staff member, by pseudonym.
+    #[arg(value_parser = staff)]
+    pub(crate) staff: StaffId,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(Subcommand)]
+enum Log {
+    /// The newest entries; with --follow, what comes after them too.
+    Tail(LogTail),
+    /// One entry, decoded.
+    Show(LogEntry),
+    /// The receipt of one entry, as a `.tlog-proof`.
+    Proof(LogEntry),
+}
+
+/// Options of `sightline log tail`.
+#[derive(Args)]
+pub(crate) struct LogTail {
+    /// How many.
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) lines: u32,
+    /// Go on as the ledger grows; Ctrl-C ends it.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// Options of `sightline log show` and `log proof`.
+#[derive(Args)]
+pub(crate) struct LogEntry {
+    /// The entry's number, from 0.
+    pub(crate) index: u64,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// Options of `sightline verify`.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// A data directory, a ledger directory, the URL of a console, or a `.tlog-proof` file.
+    pub(crate) what: String,
+    /// The log's verification key (a signed-note vkey), or a file that holds it. Known from elsewhere, it also
+    /// shows that this is the log it claims to be [default: the one that lies in the directory].
+    #[arg(long, value_name = "VKEY|FILE")]
+    pub(crate) vkey: Option<String>,
+    /// No progress bar.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// An app's name from the configuration, for commands that need one.
+#[allow(dead_code)]
+type App = AppId;
+
+/// Reads the command line, runs what it asks for, and says what went wrong in one sentence.
+pub(crate) fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sightline: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, String> {
+    match cli.command {
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

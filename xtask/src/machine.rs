@@ -1,0 +1,98 @@
+//! What the tests need on the machine, and installing it on Debian.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::sh::{Outcome, has, root, run, target};
+
+/// A Debian package, and the file by which we know that it is there.
+struct Package {
+    name: &'static str,
+    proof: &'static str,
+}
+
+const PACKAGES: &[Package] = &[
+    Package { name: "chromium", proof: "/usr/bin/chromium" },
+    Package { name: "chromium-driver", proof: "/usr/bin/chromedriver" },
+    Package { name: "request-tracker5", proof: "/usr/share/request-tracker5/libexec/rt-server" },
+    Package { name: "rt5-db-sqlite", proof: "/usr/share/doc/rt5-db-sqlite" },
+    Package { name: "rt5-standalone", proof: "/usr/share/doc/rt5-standalone" },
+];
+
+/// What only the benchmarks need.
+const BENCH_PACKAGES: &[Package] = &[
+    Package { name: "nginx-light", proof: "/usr/sbin/nginx" },
+    Package { name: "wrk", proof: "/usr/bin/wrk" },
+];
+
+/// Installs the real peers that the tests run against: Chromium, Request Tracker, an OpenID provider.
+pub(crate) fn prepare_for_tests() -> Outcome {
+    let mut missing = missing(PACKAGES);
+    for (program, package) in [("cc", "gcc"), ("node", "nodejs"), ("npm", "npm")] {
+        if !has(program) {
+            missing.push(package);
+        }
+    }
+    install(&missing)?;
+    node_modules()
+}
+
+/// Installs what the benchmarks run next to.
+pub(crate) fn prepare_for_benches() -> Outcome {
+    install(&missing(BENCH_PACKAGES))
+}
+
+fn missing(packages: &[Package]) -> Vec<&'static str> {
+    packages.iter().filter(|p| !Path::new(p.proof).exists()).map(|p| p.name).collect()
+}
+
+fn install(packages: &[&str]) -> Outcome {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    if !has("apt-get") {
+        return Err(format!(
+            "missing: {}. This is no Debian machine; install them by its own means, or run `cargo xtask test \
+             --fast`, which leaves real apps and browsers out",
+            packages.join(", ")
+        ));
+    }
+    let apt = |args: &[&str]| {
+        let mut command = if has("sudo") && !is_root() {
+            let mut sudo = Command::new("sudo");
+            sudo.args(["--non-interactive", "--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+            sudo
+        } else {
+            Command::new("apt-get")
+        };
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(args);
+        run(&mut command)
+    };
+    apt(&["update", "-qq"]).map_err(|why| format!("{why}; as root: {by_hand}"))?;
+    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    args.extend(packages);
+    apt(&args).map_err(|why| format!("{why}; as root: {by_hand}"))
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+/// Installs the npm packages of `crates/peers/oidc` beside the build, where the peers look for them.
+fn node_modules() -> Outcome {
+    let from = root().join("crates/peers/oidc");
+    let into = target().join("peers/npm");
+    let lock = from.join("package-lock.json");
+    let wanted = std::fs::read(&lock).map_err(|e| format!("{}: {e}", lock.display()))?;
+    let installed = into.join("installed-lock.json");
+    if std::fs::read(&installed).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&into).map_err(|e| format!("{}: {e}", into.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(from.join(file), into.join(file)).map_err(|e| format!("{file}: {e}"))?;
+    }
+    run(Command::new("npm").current_dir(&into).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    std::fs::write(&installed, wanted).map_err(|e| format!("{}: {e}", installed.display()))
+}

@@ -8,8 +8,8 @@ use std::sync::{Arc, RwLock};
 use ledger::{Admission, Draft};
 use model::entry::Why;
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Entropy, Entry, Evidence, FieldClass, GrantId, Mode,
-    Opening, Purpose, StaffId, StaffRecord, TicketId, Tier, Timestamp,
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entropy, Evidence, FieldClass, GrantId, Mode,
+    Purpose, StaffId, StaffRecord, TicketId, Tier, Timestamp,
 };
 
 /// Everything that admission decides against; a fold over entries and nothing else. Deterministic, and
@@ -75,7 +75,7 @@ pub struct Remaining {
 pub struct SharedState(pub Arc<RwLock<State>>);
 
 impl Admission for SharedState {
-    fn admit(&mut self, _index: u64, _entry: &Entry, _openings: &[Option<Opening>]) -> Result<(), Why> {
+    fn admit(&mut self, _group: &[ledger::Record]) -> Result<(), Why> {
         todo!()
     }
 }

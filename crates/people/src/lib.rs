@@ -2,43 +2,14 @@
 //!
 //! CONTRACT STUB: signatures other rooms build against.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+mod register;
 
 use axum::Router;
 use http::HeaderMap;
 use model::entry::Why;
-use model::{AppId, Digest, Entry, SessionId, StaffId, StaffRecord, Timestamp};
+use model::{AppId, SessionId, StaffId, StaffRecord};
 
-/// The fold of staff and sessions: what the ledger says of who may act. Deterministic.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Register {
-    pub staff: HashMap<StaffId, StaffRecord>,
-    pub sessions: HashMap<SessionId, Session>,
-    pub by_token: HashMap<Digest, SessionId>,
-}
-
-/// A session as the ledger knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    pub staff: StaffId,
-    pub door: AppId,
-    pub opened: Timestamp,
-    pub expires: Timestamp,
-    pub ended: Option<Why>,
-}
-
-impl Register {
-    /// Absorbs StaffRecorded, SessionOpened, SessionClosed, Revoked{Staff|Session}; refuses a SessionOpened of
-    /// staff that is not active. Other events pass.
-    pub fn admit(&mut self, _entry: &Entry) -> Result<(), Why> {
-        todo!()
-    }
-    /// Whether this session may act at `now`: not ended, not expired, its staff active.
-    pub fn may_act(&self, _session: SessionId, _now: Timestamp) -> Result<(&Session, &StaffRecord), Why> {
-        todo!()
-    }
-}
+pub use register::{Register, Session};
 
 /// Where the register can be read: the admission state of the process (implemented by `access`).
 pub trait Registered: Send + Sync + std::fmt::Debug {
@@ -92,6 +63,3 @@ impl People {
 pub fn cookie_name(_door: &AppId) -> String {
     todo!()
 }
-
-#[allow(dead_code)]
-type Shared = Arc<RwLock<Register>>;

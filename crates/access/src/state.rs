@@ -1,0 +1,370 @@
+//! Everything that admission decides against: a fold over entries and nothing else.
+//!
+//! Each entry is first checked against the state as it is and then absorbed, so that an entry that
+//! is refused leaves no trace. A check may read openings and then only to refuse more: at replay,
+//! where the opening of an erased customer is gone, every entry that was admitted is admitted again.
+
+mod encoding;
+mod grants;
+mod shared;
+mod shift;
+
+use std::collections::BTreeMap;
+
+use ledger::Record;
+use model::entry::{GrantIssued, Listed, Revealed, SettingsInForce, StaffRecorded, Target, Viewer, Why};
+use model::{
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, Mode, Opening, StaffId,
+    StaffStatus, Timestamp,
+};
+
+pub use grants::Grant;
+use grants::{Grants, Held};
+pub use shared::SharedState;
+pub use shift::Remaining;
+use shift::Shift;
+
+/// Everything that admission decides against. Deterministic, and encodable, so that a replay can be
+/// compared byte for byte.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Staff and sessions.
+    pub people: people::Register,
+    budgets: Budgets,
+    apps: BTreeMap<AppId, Mode>,
+    policy: Option<Digest>,
+    fence: u64,
+    grants: Grants,
+    shifts: BTreeMap<StaffId, Shift>,
+}
+
+impl State {
+    /// The grants of this person at this customer that are live at `now`, newest first.
+    pub fn live_grants(
+        &self,
+        staff: &StaffId,
+        app: &AppId,
+        customer: &CustomerId,
+        now: Timestamp,
+    ) -> Vec<Grant> {
+        self.grants.live(staff, app, customer, now)
+    }
+
+    /// What is left of the shift's budgets.
+    pub fn budget(&self, staff: &StaffId, now: Timestamp) -> Remaining {
+        Remaining::of(self.budgets, self.shift(staff, now).as_ref(), |shift| shift.enforced)
+    }
+
+    /// What would be left if every app were in `enforce`: looks in observed apps count too.
+    pub fn budget_if_enforced(&self, staff: &StaffId, now: Timestamp) -> Remaining {
+        Remaining::of(self.budgets, self.shift(staff, now).as_ref(), |shift| {
+            shift.enforced.plus(shift.observed)
+        })
+    }
+
+    /// The number of the last fence, counted from 1: a decision made at one fence may not hold at
+    /// the next.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// The mode of an app; none if no settings name it, which is then treated as `enforce` (P9).
+    pub fn mode(&self, app: &AppId) -> Option<Mode> {
+        self.apps.get(app).copied()
+    }
+
+    /// The budgets in force.
+    pub fn budgets(&self) -> Budgets {
+        self.budgets
+    }
+
+    /// The digest of the policy in force, once one has been recorded.
+    pub fn policy(&self) -> Option<Digest> {
+        self.policy
+    }
+
+    /// Admits `group` and absorbs all of it, or says why not and leaves no trace of any of it. Each
+    /// record is decided against the state that the ones before it made.
+    pub fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
+        let mut done = Vec::new();
+        for (i, record) in group.iter().enumerate() {
+            let more_follow = i + 1 < group.len();
+            match self.admit_one(record, more_follow) {
+                Ok(before) => done.extend(before),
+                Err(why) => {
+                    done.into_iter().rev().for_each(|before| self.restore(before));
+                    return Err(why);
+                }
+            }
+        }
+        if let Some(last) = group.last() {
+            self.grants.drop_expired(last.entry.time);
+        }
+        Ok(())
+    }
+
+    /// What to restore, if `undoable` and should a later record of the group be refused.
+    fn admit_one(&mut self, record: &Record, undoable: bool) -> Result<Option<Before>, Why> {
+        self.check(&record.entry, &record.openings)?;
+        let before = undoable.then(|| self.before(&record.entry.event));
+        self.people.admit(&record.entry)?;
+        self.absorb(record);
+        Ok(before)
+    }
+
+    /// What the event is going to change. Grants and looks come in groups all day long and change one
+    /// place each; everything else is rare, and the whole state is kept.
+    fn before(&self, event: &Event) -> Before {
+        let shift = |staff: &StaffId| (staff.clone(), self.shifts.get(staff).copied());
+        match event {
+            Event::GrantIssued(e) => Before::Grant(e.grant, shift(&e.staff)),
+            Event::Revealed(e) => Before::Look(shift(&e.by.staff)),
+            Event::Listed(e) => Before::Look(shift(&e.by.staff)),
+            Event::Written(_) | Event::Refused(_) | Event::Questioned(_) => Before::Same,
+            Event::Started(_)
+            | Event::SettingsInForce(_)
+            | Event::PolicyInForce(_)
+            | Event::StaffRecorded(_)
+            | Event::SessionOpened(_)
+            | Event::SessionClosed(_)
+            | Event::Revoked(_) => Before::Everything(Box::new(self.clone())),
+        }
+    }
+
+    fn restore(&mut self, before: Before) {
+        let shift = match before {
+            Before::Same => return,
+            Before::Everything(state) => return *self = *state,
+            Before::Look(shift) => shift,
+            Before::Grant(grant, shift) => {
+                self.grants.remove(grant);
+                shift
+            }
+        };
+        match shift {
+            (staff, Some(shift)) => self.shifts.insert(staff, shift),
+            (staff, None) => self.shifts.remove(&staff),
+        };
+    }
+
+    fn check(&self, entry: &Entry, openings: &[Option<Opening>]) -> Result<(), Why> {
+        match &entry.event {
+            Event::GrantIssued(grant) => self.check_grant(grant, customer(openings), entry.time),
+            Event::Revealed(reveal) => self.check_reveal(reveal, customer(openings), entry.time),
+            Event::Listed(listed) => self.check_listed(listed, entry.time),
+            Event::Written(written) => self.check_seat(&written.by, entry.time),
+            Event::Started(_)
+            | Event::SettingsInForce(_)
+            | Event::PolicyInForce(_)
+            | Event::StaffRecorded(_)
+            | Event::SessionOpened(_)
+            | Event::SessionClosed(_)
+            | Event::Refused(_)
+            | Event::Revoked(_)
+            | Event::Questioned(_) => Ok(()),
+        }
+    }
+
+    fn check_grant(&self, e: &GrantIssued, customer: Option<&CustomerId>, now: Timestamp) -> Result<(), Why> {
+        let mode = self.mode_or_closed(&e.app);
+        if self.people.staff.get(&e.staff).is_none_or(|record| record.status != StaffStatus::Active) {
+            return Err(Why::StaffInactive);
+        }
+        if e.expires <= now {
+            return Err(Why::GrantExpired);
+        }
+        if e.expires > now.plus(self.budgets.grant()) || self.grants.get(e.grant).is_some() {
+            return Err(Why::Stale);
+        }
+        check_classes(e.classes, mode)?;
+        match (mode, e.would_refuse) {
+            (Mode::Enforce, Some(why)) => return Err(why),
+            (Mode::Enforce, None) | (Mode::Observe, _) => {}
+        }
+        if e.charged {
+            self.check_charge(e, mode, customer, now)
+        } else {
+            self.check_uncharged(e, customer, now)
+        }
+    }
+
+    fn check_charge(
+        &self,
+        e: &GrantIssued,
+        mode: Mode,
+        customer: Option<&CustomerId>,
+        now: Timestamp,
+    ) -> Result<(), Why> {
+        match mode {
+            Mode::Enforce => {
+                // Two answers to one question, sent at once: the second would pay for nothing.
+                if customer.is_some_and(|c| !self.live_grants(&e.staff, &e.app, c, now).is_empty()) {
+                    return Err(Why::Stale);
+                }
+                self.budget(&e.staff, now).over_with_weak(e.tier).map_or(Ok(()), Err)
+            }
+            Mode::Observe => {
+                let over = self.budget_if_enforced(&e.staff, now).over_with_weak(e.tier);
+                if over.is_some() && e.would_refuse.is_none() { Err(Why::Stale) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// A weak reason is free of charge only inside a grant that is live, and never longer than it:
+    /// else one charge would last for ever.
+    fn check_uncharged(
+        &self,
+        e: &GrantIssued,
+        customer: Option<&CustomerId>,
+        now: Timestamp,
+    ) -> Result<(), Why> {
+        let covered = || {
+            self.grants.iter_live(now).any(|held| {
+                held.staff == e.staff
+                    && held.app == e.app
+                    && held.may_be_about(customer)
+                    && held.grant.expires >= e.expires
+            })
+        };
+        if e.evidence.is_weak() && !covered() { Err(Why::Stale) } else { Ok(()) }
+    }
+
+    fn check_reveal(&self, e: &Revealed, customer: Option<&CustomerId>, now: Timestamp) -> Result<(), Why> {
+        self.check_seat(&e.by, now)?;
+        let mode = self.check_mode(&e.by.app, e.mode)?;
+        check_classes(e.classes, mode)?;
+        let held = self.grants.get(e.grant).ok_or(Why::GrantExpired)?;
+        if held.staff != e.by.staff || held.app != e.by.app || !held.may_be_about(customer) {
+            return Err(Why::NoReason);
+        }
+        if held.revoked {
+            return Err(Why::GrantRevoked);
+        }
+        if held.grant.expires <= now {
+            return Err(Why::GrantExpired);
+        }
+        if held.grant.classes.covers(e.classes) { Ok(()) } else { Err(Why::Stale) }
+    }
+
+    fn check_listed(&self, e: &Listed, now: Timestamp) -> Result<(), Why> {
+        self.check_seat(&e.by, now)?;
+        let mode = self.check_mode(&e.by.app, e.mode)?;
+        check_classes(e.classes, mode)?;
+        match mode {
+            Mode::Enforce => self.budget(&e.by.staff, now).over_with_rows(e.rows).map_or(Ok(()), Err),
+            Mode::Observe => Ok(()),
+        }
+    }
+
+    /// Whether the viewer sits where they say: in a session of their own, at this app's door.
+    fn check_seat(&self, by: &Viewer, now: Timestamp) -> Result<(), Why> {
+        let (session, _) = self.people.may_act(by.session, now)?;
+        if session.staff == by.staff && session.door == by.app { Ok(()) } else { Err(Why::SessionEnded) }
+    }
+
+    /// An entry decided under another mode than that in force was decided too early.
+    fn check_mode(&self, app: &AppId, decided_under: Mode) -> Result<Mode, Why> {
+        let mode = self.mode_or_closed(app);
+        if mode == decided_under { Ok(mode) } else { Err(Why::Stale) }
+    }
+
+    pub(crate) fn mode_or_closed(&self, app: &AppId) -> Mode {
+        mode_or_closed(&self.apps, app)
+    }
+
+    fn absorb(&mut self, Record { index, entry, openings }: &Record) {
+        let now = entry.time;
+        match &entry.event {
+            Event::GrantIssued(e) => self.absorb_grant(e, openings, now),
+            Event::Revealed(e) => {
+                self.shift_mut(&e.by.staff, now);
+            }
+            Event::Listed(e) => self.shift_mut(&e.by.staff, now).used(e.mode).list(e.rows),
+            Event::SettingsInForce(e) => self.absorb_settings(e),
+            Event::PolicyInForce(e) => self.policy = Some(e.policy),
+            Event::StaffRecorded(StaffRecorded { record, .. }) if record.status != StaffStatus::Active => {
+                self.grants.revoke_where(|held| held.staff == record.staff);
+            }
+            Event::Revoked(e) => match &e.target {
+                Target::Staff(staff) => self.grants.revoke_where(|held| held.staff == *staff),
+                Target::Grant(grant) => self.grants.revoke(*grant),
+                Target::Session(_) => {}
+            },
+            Event::StaffRecorded(_)
+            | Event::Started(_)
+            | Event::SessionOpened(_)
+            | Event::SessionClosed(_)
+            | Event::Written(_)
+            | Event::Refused(_)
+            | Event::Questioned(_) => {}
+        }
+        if entry.event.is_fence() {
+            self.fence = index + 1;
+        }
+    }
+
+    fn absorb_grant(&mut self, e: &GrantIssued, openings: &[Option<Opening>], now: Timestamp) {
+        if e.charged {
+            let mode = self.mode_or_closed(&e.app);
+            self.shift_mut(&e.staff, now).used(mode).charge(e.tier);
+        }
+        self.grants.insert(e.grant, Held::new(e, subject(openings)));
+    }
+
+    /// What was granted under one mode says nothing under the other: in `observe`, grants are made
+    /// without a reason.
+    fn absorb_settings(&mut self, e: &SettingsInForce) {
+        let apps: BTreeMap<_, _> = e.apps.iter().map(|app| (app.app.clone(), app.mode)).collect();
+        let before = std::mem::replace(&mut self.apps, apps);
+        let after = &self.apps;
+        self.grants
+            .revoke_where(|held| mode_or_closed(&before, &held.app) != mode_or_closed(after, &held.app));
+        self.budgets = e.budgets;
+    }
+
+    fn shift(&self, staff: &StaffId, now: Timestamp) -> Option<Shift> {
+        self.shifts.get(staff).copied().filter(|shift| now < shift.ends)
+    }
+
+    /// The shift that is on, or a new one.
+    fn shift_mut(&mut self, staff: &StaffId, now: Timestamp) -> &mut Shift {
+        let fresh = Shift::starting(now, &self.budgets);
+        let shift = self.shifts.entry(staff.clone()).or_insert(fresh);
+        if shift.ends <= now {
+            *shift = fresh;
+        }
+        shift
+    }
+}
+
+/// What an entry of a group is about to change.
+enum Before {
+    /// Nothing changes.
+    Same,
+    /// This person's shift.
+    Look((StaffId, Option<Shift>)),
+    /// A grant is made, and this person's shift changes.
+    Grant(GrantId, (StaffId, Option<Shift>)),
+    /// Whatever it is.
+    Everything(Box<State>),
+}
+
+fn mode_or_closed(apps: &BTreeMap<AppId, Mode>, app: &AppId) -> Mode {
+    apps.get(app).copied().unwrap_or(Mode::Enforce)
+}
+
+/// `secret.*` never, in no mode; undeclared fields only where nothing is enforced. The policy says
+/// so too; this holds whatever it says.
+fn check_classes(classes: ClassSet, mode: Mode) -> Result<(), Why> {
+    let undeclared = classes.contains(FieldClass::Undeclared) && mode == Mode::Enforce;
+    let secret = !classes.intersection(ClassSet::SECRET).is_empty();
+    if secret || undeclared { Err(Why::Policy) } else { Ok(()) }
+}
+
+fn subject(openings: &[Option<Opening>]) -> Option<&model::Subject> {
+    openings.first().and_then(Option::as_ref).map(|opening| &opening.subject)
+}
+
+fn customer(openings: &[Option<Opening>]) -> Option<&CustomerId> {
+    subject(openings).map(|subject| &subject.customer)
+}

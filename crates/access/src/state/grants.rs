@@ -1,0 +1,172 @@
+//! Grants that have not expired.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::entry::{GrantIssued, Why};
+use model::{
+    AppId, ClassSet, CustomerId, Evidence, GrantId, Purpose, StaffId, Subject, TicketId, Tier, Timestamp,
+};
+
+/// A grant, to whom it concerns.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode)]
+pub struct Grant {
+    /// Its id.
+    #[n(0)]
+    pub id: GrantId,
+    /// Which field classes it covers.
+    #[n(1)]
+    pub classes: ClassSet,
+    /// How it is explained.
+    #[n(2)]
+    pub evidence: Evidence,
+    /// What it is for.
+    #[n(3)]
+    pub purpose: Purpose,
+    /// The ticket that explains it.
+    #[n(4)]
+    pub ticket: Option<TicketId>,
+    /// The customer's tier when it was issued.
+    #[n(5)]
+    pub tier: Tier,
+    /// It ends then.
+    #[n(6)]
+    pub expires: Timestamp,
+    /// In `observe`: why enforcement would not have issued it.
+    #[n(7)]
+    pub would_refuse: Option<Why>,
+}
+
+/// A grant in somebody's hands.
+#[derive(Debug, Clone, minicbor::Encode)]
+pub(super) struct Held {
+    #[n(0)]
+    pub(super) grant: Grant,
+    #[n(1)]
+    pub(super) staff: StaffId,
+    #[n(2)]
+    pub(super) app: AppId,
+    /// None at a replay, if the customer has been erased.
+    #[n(3)]
+    customer: Option<CustomerId>,
+    #[n(4)]
+    pub(super) revoked: bool,
+}
+
+impl Held {
+    pub(super) fn new(e: &GrantIssued, subject: Option<&Subject>) -> Self {
+        let grant = Grant {
+            id: e.grant,
+            classes: e.classes,
+            evidence: e.evidence,
+            purpose: e.purpose,
+            ticket: subject.and_then(|s| s.ticket.clone()),
+            tier: e.tier,
+            expires: e.expires,
+            would_refuse: e.would_refuse,
+        };
+        Self {
+            grant,
+            staff: e.staff.clone(),
+            app: e.app.clone(),
+            customer: subject.map(|s| s.customer.clone()),
+            revoked: false,
+        }
+    }
+
+    /// False only if both customers are known and differ.
+    pub(super) fn may_be_about(&self, customer: Option<&CustomerId>) -> bool {
+        match (&self.customer, customer) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            (None, _) | (_, None) => true,
+        }
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        !self.revoked && now < self.grant.expires
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        Some((self.staff.clone(), self.app.clone(), self.customer.clone()?))
+    }
+}
+
+type Holder = (StaffId, AppId, CustomerId);
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Grants {
+    held: BTreeMap<GrantId, Held>,
+    /// Oldest first. Follows from `held` and the order of entries.
+    by_holder: BTreeMap<Holder, Vec<GrantId>>,
+    /// Follows from `held`.
+    by_expiry: BTreeSet<(Timestamp, GrantId)>,
+}
+
+impl Grants {
+    pub(super) fn get(&self, id: GrantId) -> Option<&Held> {
+        self.held.get(&id)
+    }
+
+    /// All that are held, in the order of their ids.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Held> {
+        self.held.values()
+    }
+
+    pub(super) fn iter_live(&self, now: Timestamp) -> impl Iterator<Item = &Held> {
+        self.held.values().filter(move |held| held.is_live(now))
+    }
+
+    /// Newest first.
+    pub(super) fn live(
+        &self,
+        staff: &StaffId,
+        app: &AppId,
+        customer: &CustomerId,
+        now: Timestamp,
+    ) -> Vec<Grant> {
+        let holder = (staff.clone(), app.clone(), customer.clone());
+        let ids = self.by_holder.get(&holder).into_iter().flatten().rev();
+        ids.filter_map(|id| self.held.get(id))
+            .filter(|held| held.is_live(now))
+            .map(|held| held.grant.clone())
+            .collect()
+    }
+
+    pub(super) fn insert(&mut self, id: GrantId, held: Held) {
+        self.by_expiry.insert((held.grant.expires, id));
+        if let Some(holder) = held.holder() {
+            self.by_holder.entry(holder).or_default().push(id);
+        }
+        self.held.insert(id, held);
+    }
+
+    pub(super) fn revoke(&mut self, id: GrantId) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.revoked = true;
+        }
+    }
+
+    pub(super) fn revoke_where(&mut self, condition: impl Fn(&Held) -> bool) {
+        self.held.values_mut().filter(|held| condition(held)).for_each(|held| held.revoked = true);
+    }
+
+    pub(super) fn drop_expired(&mut self, now: Timestamp) {
+        while let Some(&(expires, id)) = self.by_expiry.first()
+            && expires <= now
+        {
+            self.remove(id);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: GrantId) {
+        let Some(held) = self.held.remove(&id) else { return };
+        self.by_expiry.remove(&(held.grant.expires, id));
+        if let Some(holder) = held.holder()
+            && let Some(ids) = self.by_holder.get_mut(&holder)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_holder.remove(&holder);
+            }
+        }
+    }
+}

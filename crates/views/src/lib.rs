@@ -8,6 +8,7 @@
 //! Open first: `schema.rs` (what is kept), then `fold.rs` (how an entry becomes rows), then
 //! `questions/` (one file for each question).
 
+mod columns;
 mod fold;
 mod page;
 mod questions;
@@ -18,7 +19,7 @@ mod words;
 pub use fold::{Fold, Progress};
 pub use page::{Cursor, NotACursor, Page, Paged, Span};
 pub use reader::Views;
-pub use schema::{open, rebuild};
+pub use schema::{open, open_of, rebuild};
 pub use words::*;
 
 /// Why a view cannot answer or cannot go on.

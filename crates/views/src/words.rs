@@ -388,6 +388,8 @@ pub enum EndedHow {
     Closed(SessionEnd),
     /// It, or all of the staff member's, was revoked.
     Revoked(RevokeReason),
+    /// The staff member's record changed to this.
+    Inactive(StaffStatus),
 }
 
 /// The overview page.
@@ -541,9 +543,9 @@ pub struct FirstLook {
     pub by_team: Vec<GroupRow>,
     /// By employer, as of the time of the look.
     pub by_employer: Vec<GroupRow>,
-    /// What enforcement would have masked, or masked, by class.
+    /// What enforcement would have masked (`observe`), by class.
     pub masked: Vec<ClassCount>,
-    /// What enforcement would have stopped, or stopped, by reason.
+    /// What enforcement would have stopped, and what was refused, by reason.
     pub stopped: Vec<StopCount>,
 }
 

@@ -4,7 +4,6 @@
 //! is refused leaves no trace. A check may read openings and then only to refuse more: at replay,
 //! where the opening of an erased customer is gone, every entry that was admitted is admitted again.
 
-mod encoding;
 mod grants;
 mod shared;
 mod shift;
@@ -12,7 +11,9 @@ mod shift;
 use std::collections::BTreeMap;
 
 use ledger::Record;
-use model::entry::{GrantIssued, Listed, Revealed, SettingsInForce, StaffRecorded, Target, Viewer, Why};
+use model::entry::{
+    GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
+};
 use model::{
     AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, Mode, Opening, StaffId,
     StaffStatus, Timestamp,
@@ -26,15 +27,22 @@ use shift::Shift;
 
 /// Everything that admission decides against. Deterministic, and encodable, so that a replay can be
 /// compared byte for byte.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, minicbor::Encode)]
 pub struct State {
     /// Staff and sessions.
+    #[n(0)]
     pub people: people::Register,
+    #[n(1)]
     budgets: Budgets,
+    #[n(2)]
     apps: BTreeMap<AppId, Mode>,
+    #[n(3)]
     policy: Option<Digest>,
+    #[n(4)]
     fence: u64,
+    #[n(5)]
     grants: Grants,
+    #[n(6)]
     shifts: BTreeMap<StaffId, Shift>,
 }
 
@@ -81,6 +89,13 @@ impl State {
     /// The digest of the policy in force, once one has been recorded.
     pub fn policy(&self) -> Option<Digest> {
         self.policy
+    }
+
+    /// The deterministic encoding of the whole state, for comparing one replay with another. It holds
+    /// customers in the clear: keep it in memory.
+    #[allow(clippy::expect_used)]
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("a Vec takes every byte")
     }
 
     /// Admits `group` and absorbs all of it, or says why not and leaves no trace of any of it. Each
@@ -153,6 +168,9 @@ impl State {
             Event::Revealed(reveal) => self.check_reveal(reveal, customer(openings), entry.time),
             Event::Listed(listed) => self.check_listed(listed, entry.time),
             Event::Written(written) => self.check_seat(&written.by, entry.time),
+            Event::Revoked(Revoked { target: Target::Grant(grant), .. }) => {
+                self.grants.unexpired(*grant, entry.time).map(drop).ok_or(Why::BadRequest)
+            }
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
@@ -167,13 +185,11 @@ impl State {
 
     fn check_grant(&self, e: &GrantIssued, customer: Option<&CustomerId>, now: Timestamp) -> Result<(), Why> {
         let mode = self.mode_or_closed(&e.app);
-        if self.people.staff.get(&e.staff).is_none_or(|record| record.status != StaffStatus::Active) {
-            return Err(Why::StaffInactive);
-        }
+        self.people.active(&e.staff, now)?;
         if e.expires <= now {
             return Err(Why::GrantExpired);
         }
-        if e.expires > now.plus(self.budgets.grant()) || self.grants.get(e.grant).is_some() {
+        if e.expires > now.plus(self.budgets.grant()) || self.grants.has(e.grant) {
             return Err(Why::Stale);
         }
         check_classes(e.classes, mode)?;
@@ -233,15 +249,12 @@ impl State {
         self.check_seat(&e.by, now)?;
         let mode = self.check_mode(&e.by.app, e.mode)?;
         check_classes(e.classes, mode)?;
-        let held = self.grants.get(e.grant).ok_or(Why::GrantExpired)?;
+        let held = self.grants.unexpired(e.grant, now).ok_or(Why::GrantExpired)?;
         if held.staff != e.by.staff || held.app != e.by.app || !held.may_be_about(customer) {
             return Err(Why::NoReason);
         }
         if held.revoked {
             return Err(Why::GrantRevoked);
-        }
-        if held.grant.expires <= now {
-            return Err(Why::GrantExpired);
         }
         if held.grant.classes.covers(e.classes) { Ok(()) } else { Err(Why::Stale) }
     }

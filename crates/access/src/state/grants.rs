@@ -92,23 +92,27 @@ impl Held {
 
 type Holder = (StaffId, AppId, CustomerId);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, minicbor::Encode)]
 pub(super) struct Grants {
+    #[n(0)]
     held: BTreeMap<GrantId, Held>,
-    /// Oldest first. Follows from `held` and the order of entries.
+    /// Oldest first.
+    #[n(1)]
     by_holder: BTreeMap<Holder, Vec<GrantId>>,
-    /// Follows from `held`.
+    /// What `held` says, in another order.
+    #[cbor(skip)]
     by_expiry: BTreeSet<(Timestamp, GrantId)>,
 }
 
 impl Grants {
-    pub(super) fn get(&self, id: GrantId) -> Option<&Held> {
-        self.held.get(&id)
+    pub(super) fn has(&self, id: GrantId) -> bool {
+        self.held.contains_key(&id)
     }
 
-    /// All that are held, in the order of their ids.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Held> {
-        self.held.values()
+    /// Revoked or not. When expired grants are dropped must not be seen from outside: a replay, which
+    /// admits one by one, drops them earlier.
+    pub(super) fn unexpired(&self, id: GrantId, now: Timestamp) -> Option<&Held> {
+        self.held.get(&id).filter(|held| now < held.grant.expires)
     }
 
     pub(super) fn iter_live(&self, now: Timestamp) -> impl Iterator<Item = &Held> {

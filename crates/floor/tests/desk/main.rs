@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test stops where its set-up fails
 
-mod common;
+mod served;
 
 use std::collections::HashSet;
 
-use common::{SECRET, TOKEN, serve};
 use http::{Method, StatusCode};
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
+use served::{SECRET, TOKEN, serve};
 
 fn select<'a>(page: &'a Html, css: &str) -> Vec<scraper::ElementRef<'a>> {
     page.select(&Selector::parse(css).unwrap()).collect()

@@ -1,20 +1,17 @@
 //! A desk on a loopback port, and somebody who visits it.
 
-#![allow(clippy::unwrap_used)] // a test stops where its set-up fails
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use floor::Population;
-use floor::desk::{Desk, Secrets};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use model::clock::ManualClock;
 use model::{Role, Timestamp};
-use sightline_floor as floor;
+use sightline_floor::Population;
+use sightline_floor::desk::{Desk, Secrets};
 
 pub(crate) const SECRET: &str = "the desk's sign-in secret";
 pub(crate) const TOKEN: &str = "the feed's token";

@@ -1,0 +1,273 @@
+//! What an answer really shows: one pass over it that masks what may not be shown and notes the rest.
+
+use std::collections::HashMap;
+
+use access::Verdicts;
+use adapter::{Answer, Found, Part, Read, Treatment, Verdict};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{header, response};
+use ledger::Draft;
+use model::entry::{Action, Listed, Why};
+use model::{ClassSet, CustomerId, Event, FieldClass, Mode, Opening, Subject};
+
+use crate::decide::Permit;
+use crate::headers::Kind;
+use crate::refuse::Refusal;
+use crate::seal::{Listing, Sealed, Shows};
+use crate::token::Use;
+use crate::way::Way;
+
+/// An answer that was read: sealed, with what must still be recorded before it may be opened.
+pub(crate) struct Reading {
+    pub(crate) sealed: Sealed,
+    pub(crate) drafts: Vec<Draft>,
+}
+
+impl Way<'_> {
+    /// Reads and masks an answer. `None`: it cannot be read in the way that the adapter says.
+    pub(crate) fn read(
+        &self,
+        read: &Read,
+        permit: Option<Permit>,
+        head: &response::Parts,
+        body: &Bytes,
+    ) -> Result<Option<Reading>, Refusal> {
+        // The body of a redirect says nothing that its `Location` does not.
+        if body.is_empty() || head.status.is_redirection() {
+            return Ok(Some(Reading {
+                sealed: self.seal(head, Body::empty(), Shows::nothing()),
+                drafts: Vec::new(),
+            }));
+        }
+        let text =
+            |name| head.headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or("?"));
+        if text(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            tracing::warn!(app = %self.viewer.app, route = read.route, "the app compressed its answer, though asked not to");
+            return Ok(None);
+        }
+
+        let mut cast = Cast::new(self, read, permit);
+        let answer = Answer { status: head.status.as_u16(), content_type: text(header::CONTENT_TYPE), body };
+        let masked = match self.gate.adapter.mask(read, &answer, &mut cast) {
+            Ok(masked) => masked,
+            Err(error) => {
+                tracing::warn!(app = %self.viewer.app, %error, "an answer cannot be read");
+                return Ok(None);
+            }
+        };
+        for gap in &masked.gaps {
+            tracing::warn!(app = %self.viewer.app, route = read.route, kind = gap.kind, place = gap.place,
+                "the adapter has a gap: personal data outside declared fields");
+        }
+        let (shows, drafts) = cast.account(&masked.shown)?;
+        Ok(Some(Reading { sealed: self.seal(head, masked.body.into(), shows), drafts }))
+    }
+
+    fn seal(&self, head: &response::Parts, body: Body, shows: Shows) -> Sealed {
+        let answer = self.gate.upstream.for_browser(head, Kind::Recorded, body);
+        Sealed::new(self.response, self.viewer.clone(), shows, answer)
+    }
+}
+
+/// The customers of one answer, and what may be shown of each.
+///
+/// One of them may be the customer that the page is about: the one whom the request names, or else the
+/// first whose record the answer holds. Others show their record only under a live grant; everybody else
+/// is a row, also where the app sent the whole record (a page that prefetches other customers).
+struct Cast<'w> {
+    way: &'w Way<'w>,
+    read: &'w Read,
+    mode: Mode,
+    /// Who is in the answer; with a permit for those whose record is shown, without for rows.
+    customers: HashMap<CustomerId, Option<Permit>>,
+    /// Whether it is known whom the page is about.
+    settled: bool,
+    /// What a row may show.
+    row: Verdicts,
+    /// Whether something is shown that belongs to nobody whom the adapter could name.
+    unread: bool,
+    /// Why the page cannot be shown at all.
+    refusal: Option<Refusal>,
+    /// Links that ask for a class of a customer: made once, however often the class appears.
+    questions: HashMap<(CustomerId, FieldClass), String>,
+}
+
+impl<'w> Cast<'w> {
+    fn new(way: &'w Way<'w>, read: &'w Read, permit: Option<Permit>) -> Self {
+        let now = way.gate.clock.now();
+        Self {
+            way,
+            read,
+            mode: way.mode(),
+            settled: read.customer.is_some(),
+            customers: permit.into_iter().map(|permit| (permit.customer.clone(), Some(permit))).collect(),
+            row: way.gate.access.decide_listing(&way.seated.record, &way.viewer.app, now),
+            unread: false,
+            refusal: None,
+            questions: HashMap::new(),
+        }
+    }
+
+    /// What may be shown and asked for of a customer's record; `None` if they are a row.
+    fn permitted(&mut self, customer: &CustomerId, part: Part) -> Option<(ClassSet, ClassSet)> {
+        if part == Part::Record && !self.settled {
+            self.settled = true;
+            self.decide_about(customer);
+        }
+        if !self.customers.contains_key(customer) {
+            let permit = self.under_live_grant(customer);
+            self.customers.insert(customer.clone(), permit);
+        }
+        let permit = self.customers.get(customer)?.as_ref()?;
+        Some((permit.show, permit.ask))
+    }
+
+    /// The page turns out to be about this customer.
+    fn decide_about(&mut self, customer: &CustomerId) {
+        if matches!(self.customers.get(customer), Some(Some(_))) {
+            return;
+        }
+        match self.way.decide(self.read, customer, self.read.ticket.as_ref()) {
+            Ok(permit) => {
+                self.customers.insert(customer.clone(), Some(permit));
+            }
+            Err(refusal) => self.refusal = Some(refusal),
+        }
+    }
+
+    fn under_live_grant(&self, customer: &CustomerId) -> Option<Permit> {
+        if self.mode == Mode::Observe {
+            return None;
+        }
+        let (viewer, now) = (&self.way.viewer, self.way.gate.clock.now());
+        let state = self.way.gate.access.state();
+        if state.read().live_grants(&viewer.staff, &viewer.app, customer, now).is_empty() {
+            return None;
+        }
+        let permit = self.way.decide(self.read, customer, None).ok()?;
+        (!permit.issues_grant()).then_some(permit)
+    }
+
+    fn row_verdict(&mut self, customer: &CustomerId, class: FieldClass) -> Verdict {
+        if self.row.show.contains(class) {
+            Verdict::Show
+        } else if self.row.ask.contains(class) {
+            self.ask(customer, class)
+        } else {
+            Verdict::Mask
+        }
+    }
+
+    fn ask(&mut self, customer: &CustomerId, class: FieldClass) -> Verdict {
+        let way = self.way;
+        let link = self
+            .questions
+            .entry((customer.clone(), class))
+            .or_insert_with(|| way.question(customer, None, class.into()));
+        Verdict::Ask(link.clone())
+    }
+
+    /// What the answer shows, and what must still be recorded for it.
+    fn account(mut self, shown: &[Found]) -> Result<(Shows, Vec<Draft>), Refusal> {
+        for found in shown {
+            self.permitted(&found.customer, found.part);
+        }
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        let (mut shows, mut drafts) = (Shows::nothing(), Vec::new());
+        for found in each_once(shown) {
+            match self.customers.get_mut(&found.customer) {
+                Some(Some(permit)) => {
+                    drafts.extend(permit.take_drafts());
+                    shows.record(permit.opening.clone(), found.classes);
+                }
+                Some(None) | None => {
+                    let subject = Subject { customer: found.customer, ticket: found.ticket, note: None };
+                    shows.row(Opening::fresh(&*self.way.gate.entropy, subject), found.classes);
+                }
+            }
+        }
+        if let Some(listing) = shows.listing() {
+            drafts.push(Draft { event: self.listed(&listing), openings: shows.row_openings() });
+        }
+        if self.unread {
+            shows.and_unread();
+            drafts.push(self.way.gate.note(
+                self.way.response,
+                Some(&self.way.seated),
+                Why::UnreadableAnswer,
+                None,
+            ));
+        }
+        Ok((shows, drafts))
+    }
+
+    fn listed(&self, listing: &Listing) -> Event {
+        let Way { gate, seated, viewer, response, .. } = self.way;
+        let shadow = match self.mode {
+            Mode::Enforce => None,
+            Mode::Observe => {
+                let now = gate.clock.now();
+                Some(gate.access.listing_shadow(&seated.record, &viewer.app, listing.rows, now))
+            }
+        };
+        Event::Listed(Listed {
+            response: *response,
+            by: viewer.clone(),
+            action: if self.read.action == Action::View { Action::List } else { self.read.action },
+            rows: listing.rows,
+            subjects: listing.subjects,
+            classes: listing.classes,
+            mode: self.mode,
+            would_mask: shadow
+                .map_or(ClassSet::EMPTY, |shadow| shadow.would_mask.intersection(listing.classes)),
+            would_refuse: shadow.and_then(|shadow| shadow.would_refuse),
+        })
+    }
+}
+
+impl Treatment for Cast<'_> {
+    fn verdict(&mut self, customer: Option<&CustomerId>, part: Part, class: FieldClass) -> Verdict {
+        if class.is_secret() {
+            return Verdict::Mask;
+        }
+        let Some(customer) = customer else {
+            return match self.mode {
+                Mode::Enforce => Verdict::Mask,
+                Mode::Observe => {
+                    self.unread |= class != FieldClass::Undeclared;
+                    Verdict::Show
+                }
+            };
+        };
+        match self.permitted(customer, part) {
+            Some((show, _)) if show.contains(class) => Verdict::Show,
+            Some((_, ask)) if ask.contains(class) => self.ask(customer, class),
+            Some(_) => Verdict::Mask,
+            None => self.row_verdict(customer, class),
+        }
+    }
+
+    fn seal(&mut self, field_name: &str, original: &str) -> String {
+        let gate = self.way.gate;
+        gate.tokens.seal(&*gate.entropy, self.way.viewer.session, Use::Field(field_name), original.as_bytes())
+    }
+}
+
+/// Each customer once, in order of appearance, with everything that is shown of them.
+fn each_once(shown: &[Found]) -> Vec<Found> {
+    let mut places: HashMap<&CustomerId, usize> = HashMap::with_capacity(shown.len());
+    let mut once: Vec<Found> = Vec::with_capacity(shown.len());
+    for found in shown {
+        match places.get(&found.customer) {
+            Some(&place) => once[place].classes = once[place].classes.union(found.classes),
+            None => {
+                places.insert(&found.customer, once.len());
+                once.push(found.clone());
+            }
+        }
+    }
+    once
+}

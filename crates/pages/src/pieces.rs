@@ -179,7 +179,7 @@ pub enum Tone {
 }
 
 /// A notice: an icon and a sentence or two.
-pub fn notice(tone: Tone, what: &Html) -> Html {
+pub fn notice(tone: Tone, what: Html) -> Html {
     let (class, sign, role) = match tone {
         Tone::Info => ("", Icon::Info, "note"),
         Tone::Good => (" good", Icon::Done, "status"),
@@ -201,7 +201,7 @@ pub fn reference(number: &str) -> Html {
 }
 
 /// What stands where there is nothing yet: what that means, and what to do next (a link or button, or nothing).
-pub fn empty(sign: Icon, title: &str, what_next: &str, action: &Html) -> Html {
+pub fn empty(sign: Icon, title: &str, what_next: &str, action: Html) -> Html {
     Html::trusted(format!(
         r#"<div class="empty">{}<h3>{}</h3><p>{}</p>{action}</div>"#,
         icon(sign),

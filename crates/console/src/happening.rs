@@ -1,0 +1,183 @@
+//! One line for each thing that happened, in words that are fair to whoever it is about.
+
+use askama::Template;
+use model::Timestamp;
+use model::entry::{Action, Actor, Event, Question, RevokeReason, SessionEnd, Target, Why};
+use pages::Html;
+use views::{Customer, Happening};
+
+/// A table of happenings.
+#[derive(Template)]
+#[template(path = "happenings.html")]
+pub(crate) struct Happenings<'a> {
+    pub(crate) rows: &'a [Happening],
+    pub(crate) now: Timestamp,
+    /// Whether to say who; not needed on somebody's own timeline.
+    pub(crate) with_staff: bool,
+    /// Whether to offer taking away grants that are still live.
+    pub(crate) may_revoke: bool,
+}
+
+impl Happenings<'_> {
+    fn grant_is_live(&self, happening: &Happening) -> bool {
+        matches!(&happening.event, Event::GrantIssued(e) if e.expires > self.now)
+    }
+}
+
+/// What happened, in two or three words, and the class of its chip.
+pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
+    match event {
+        Event::Started(_) => ("Sightline started", ""),
+        Event::SettingsInForce(_) => ("Settings in force", "accent"),
+        Event::PolicyInForce(_) => ("Policy in force", "accent"),
+        Event::StaffRecorded(_) => ("Staff record", ""),
+        Event::SessionOpened(_) => ("Logged in", ""),
+        Event::SessionClosed(e) => (session_end(e.why), ""),
+        Event::GrantIssued(_) => ("Access granted", ""),
+        Event::Revealed(e) if e.action == Action::Export => ("Exported", "warn"),
+        Event::Revealed(e) if e.evidence.is_weak() => ("Look, unexplained", "warn"),
+        Event::Revealed(_) => ("Look", "good"),
+        Event::Listed(e) => (
+            match e.action {
+                Action::Search => "Search",
+                Action::Export => "Exported a list",
+                Action::View | Action::List => "List",
+            },
+            "",
+        ),
+        Event::Written(_) => ("Change passed on", ""),
+        Event::Refused(_) => ("Refused", "warn"),
+        Event::Revoked(_) => ("Access revoked", "bad"),
+        Event::Questioned(_) => ("Question asked", ""),
+    }
+}
+
+/// The rest of the story, in plain words.
+pub(crate) fn detail(event: &Event) -> String {
+    match event {
+        Event::Started(e) => e.software.clone(),
+        Event::SettingsInForce(e) => {
+            let modes: Vec<_> = e.apps.iter().map(|a| format!("{}: {}", a.app, a.mode)).collect();
+            format!("{} unexplained looks a shift. {}", e.budgets.weak_per_shift, modes.join(", "))
+        }
+        Event::PolicyInForce(e) => format!("digest {}…", &e.policy.to_string()[..12]),
+        Event::StaffRecorded(e) => {
+            let r = &e.record;
+            format!("{}, team {}, {}, {}", r.role, r.team, r.employer, r.status)
+        }
+        Event::SessionOpened(e) => format!("at {}", e.door),
+        Event::SessionClosed(_) => String::new(),
+        Event::GrantIssued(e) => match (e.would_refuse, e.charged) {
+            (Some(refused), _) => format!("enforcement would have refused: {}", why(refused)),
+            (None, true) => "counts against the budget of the shift".to_owned(),
+            (None, false) => String::new(),
+        },
+        Event::Revealed(_) => String::new(),
+        Event::Listed(e) => format!("{} {}", e.rows, if e.rows == 1 { "customer" } else { "customers" }),
+        Event::Written(e) => match e.restored {
+            0 => String::new(),
+            1 => "1 masked value put back".to_owned(),
+            n => format!("{n} masked values put back"),
+        },
+        Event::Refused(e) => why(e.why).to_owned(),
+        Event::Revoked(e) => {
+            format!("{}, by {}: {}", target(&e.target), actor(&e.by), revoke_reason(e.reason))
+        }
+        Event::Questioned(e) => match (&e.by, &e.staff) {
+            (Actor::Operator, Some(about)) => {
+                format!("{}, about {about}, by the operator", question(e.question))
+            }
+            (Actor::Operator, None) => format!("{}, by the operator", question(e.question)),
+            (_, Some(about)) => format!("{}, about {about}", question(e.question)),
+            (_, None) => question(e.question).to_owned(),
+        },
+    }
+}
+
+/// A customer, leading to their timeline; the number they have in the app.
+pub(crate) fn customer(customer: &Customer) -> Html {
+    Html::trusted(format!(
+        r#"<a class="id" href="/customers/{}">{}</a>"#,
+        customer.reference,
+        Html::text(&customer.customer)
+    ))
+}
+
+/// Why something was refused, to go on after "refused:".
+pub(crate) fn why(why: Why) -> &'static str {
+    match why {
+        Why::NoReason => "no reason given yet",
+        Why::WeakBudget => "the budget of unexplained looks is used up",
+        Why::HighValueBudget => "the budget of unexplained looks at high-value customers is used up",
+        Why::ListingBudget => "the budget of rows in lists is used up",
+        Why::Policy => "the policy does not permit it",
+        Why::SessionRevoked => "the session was revoked",
+        Why::SessionEnded => "the session is over",
+        Why::StaffInactive => "the staff member is suspended or has left",
+        Why::GrantRevoked => "the grant was revoked",
+        Why::GrantExpired => "the grant has expired",
+        Why::UnknownRoute => "the adapter does not know this route",
+        Why::UnreadableAnswer => "the app's answer could not be read",
+        Why::MaskedWrite => "a masked value came back and could not be restored",
+        Why::AppTimeout => "the app did not answer in time",
+        Why::AppUnreachable => "the app could not be reached",
+        Why::AnswerTooLarge => "the app's answer was too large",
+        Why::BadRequest => "the request was malformed",
+        Why::ForgedForm => "a form came without its token",
+        Why::Stale => "what it rested on had changed",
+        Why::LedgerUnavailable => "it could not be recorded",
+    }
+}
+
+/// Why access was taken away.
+pub(crate) fn revoke_reason(reason: RevokeReason) -> &'static str {
+    match reason {
+        RevokeReason::UnexplainedLooks => "looks that nothing explains",
+        RevokeReason::AccountCompromised => "the account or device may be in other hands",
+        RevokeReason::LeftOrMoved => "left or changed jobs",
+        RevokeReason::NoLongerNeeded => "a mistake, or no longer needed",
+        RevokeReason::Drill => "a drill",
+        RevokeReason::Other => "documented elsewhere",
+    }
+}
+
+/// From what access was taken away.
+pub(crate) fn target(target: &Target) -> String {
+    match target {
+        Target::Staff(staff) => format!("all access of {staff}"),
+        Target::Session(session) => format!("session {session}"),
+        Target::Grant(grant) => format!("grant {grant}"),
+    }
+}
+
+/// Who did it.
+pub(crate) fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::Staff(staff) => staff.to_string(),
+        Actor::Operator => "the operator".to_owned(),
+        Actor::System => "Sightline".to_owned(),
+    }
+}
+
+/// What was asked.
+fn question(question: Question) -> &'static str {
+    match question {
+        Question::WhoSaw => "who saw a customer",
+        Question::BlastRadius => "blast radius",
+        Question::StaffTimeline => "a staff member's timeline",
+        Question::FirstLook => "first-look report",
+        Question::Sessions => "open sessions",
+        Question::Overview => "overview",
+        Question::Ledger => "entries of the ledger",
+    }
+}
+
+/// How a session ended.
+pub(crate) fn session_end(end: SessionEnd) -> &'static str {
+    match end {
+        SessionEnd::Logout => "Logged out",
+        SessionEnd::Idle => "Session ended, idle",
+        SessionEnd::Expired => "Session expired",
+        SessionEnd::Replaced => "Session replaced",
+    }
+}

@@ -33,7 +33,7 @@ use people::People;
 pub use feed::FeedError;
 pub use origin::{NotAnOrigin, Origin};
 pub use secret::SecretError;
-pub use settings::AppSettings;
+pub use settings::{AppSettings, TlsFiles};
 pub use token::TokenKey;
 pub use upstream::UpstreamError;
 

@@ -1,5 +1,6 @@
 //! The settings of one app behind the gateway, as they stand in the configuration file.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use crate::origin::Origin;
 pub struct AppSettings {
     /// What Sightline calls it.
     pub name: AppId,
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Certificate and key, where nothing in front of Sightline does TLS.
+    pub tls: Option<TlsFiles>,
     /// Where browsers find it: the gateway's own address for this app.
     pub public_url: Origin,
     /// Where the gateway finds it.
@@ -33,6 +38,37 @@ pub struct AppSettings {
     pub limits: Limits,
     /// Where the app's tickets come from; without it there is no evidence but what staff say.
     pub feed: Option<FeedSettings>,
+}
+
+/// A certificate chain and its key, both PEM.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Both paths, to be made relative to the file that they stand in.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.certificate, &mut self.key].into_iter()
+    }
+}
+
+impl AppSettings {
+    /// Every path in the settings, to be made relative to the file that they stand in. The adapter is not
+    /// among them: it may be the name of one that ships.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let secret = self.sign_in.as_mut().map(|sign_in| &mut sign_in.secret_file);
+        let feed = self.feed.as_mut().map(|feed| {
+            let files = [&mut feed.token_file, &mut feed.password_file, &mut feed.webhook_secret_file];
+            files.into_iter().flatten()
+        });
+        let tls = self.tls.iter_mut().flat_map(TlsFiles::paths_mut);
+        secret.into_iter().chain(feed.into_iter().flatten()).chain(tls)
+    }
 }
 
 /// Signing staff in to the app by a header that only the gateway can send.
@@ -156,7 +192,7 @@ fn header_name<'de, D: Deserializer<'de>>(d: D) -> Result<HeaderName, D::Error> 
 mod tests {
     use super::*;
 
-    const SMALLEST: &str = r#"{"name":"desk","public_url":"https://desk.example.com","upstream":"http://127.0.0.1:8081",
+    const SMALLEST: &str = r#"{"name":"desk","listen":"127.0.0.1:8701","public_url":"https://desk.example.com","upstream":"http://127.0.0.1:8081",
         "adapter":"desk","mode":"observe"}"#;
 
     #[test]

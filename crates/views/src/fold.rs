@@ -130,13 +130,17 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
         Event::SessionClosed(e) => session_closed(tx, record, e)?,
         Event::GrantIssued(e) => grant_issued(tx, record, e)?,
         Event::Revealed(e) => revealed(tx, record, e)?,
-        Event::Listed(e) => listed(tx, record, e)?,
+        Event::Listed(e) => listed(tx, e)?,
         Event::Written(e) => written(tx, record, e)?,
         Event::Refused(e) => refused(tx, record, e)?,
         Event::Revoked(e) => revoked(tx, record, e)?,
         Event::Questioned(e) => questioned(tx, record, e)?,
     };
-    insert(tx, record, row)
+    insert(tx, record, row)?;
+    match &record.entry.event {
+        Event::Listed(e) => insert_listed(tx, record, e),
+        _ => Ok(()),
+    }
 }
 
 fn insert(tx: &Transaction<'_>, record: &Record, row: Row<'_>) -> Result<(), ViewsError> {
@@ -272,17 +276,7 @@ fn revealed<'a>(tx: &Transaction<'_>, record: &'a Record, e: &'a Revealed) -> Re
     })
 }
 
-fn listed<'a>(tx: &Transaction<'_>, record: &'a Record, e: &'a Listed) -> Result<Row<'a>, ViewsError> {
-    let mut statement = tx.prepare_cached("INSERT INTO listed VALUES (?1, ?2, ?3)")?;
-    for (row, opening) in record.openings.iter().enumerate() {
-        let place = CustomerRef::named_at(record.index, row);
-        let customer = customer_no(tx, place, opening.as_ref(), Some(&e.by.app), None)?;
-        statement.execute((
-            number(record.index),
-            number(row as u64),
-            customer.map(|reference| reference.0),
-        ))?;
-    }
+fn listed<'a>(tx: &Transaction<'_>, e: &'a Listed) -> Result<Row<'a>, ViewsError> {
     Ok(Row {
         response: Some(e.response.to_string()),
         action: Some(e.action.word()),
@@ -293,6 +287,16 @@ fn listed<'a>(tx: &Transaction<'_>, record: &'a Record, e: &'a Listed) -> Result
         would_refuse: e.would_refuse.map(|why| why.to_string()),
         ..by(tx, &e.by, Row::default())?
     })
+}
+
+fn insert_listed(tx: &Transaction<'_>, record: &Record, e: &Listed) -> Result<(), ViewsError> {
+    let mut statement = tx.prepare_cached("INSERT INTO listed VALUES (?1, ?2, ?3)")?;
+    for (row, opening) in record.openings.iter().enumerate() {
+        let place = CustomerRef::named_at(record.index, row);
+        let customer = customer_no(tx, place, opening.as_ref(), Some(&e.by.app), None)?;
+        statement.execute((number(record.index), number(row as u64), customer.map(|r| r.0)))?;
+    }
+    Ok(())
 }
 
 fn written<'a>(tx: &Transaction<'_>, record: &'a Record, e: &'a Written) -> Result<Row<'a>, ViewsError> {

@@ -47,13 +47,12 @@ pub struct Paged<T> {
 
 impl<T> Paged<T> {
     /// Cuts rows that were fetched with [`Page::fetch`] to the page.
-    pub(crate) fn cut(mut rows: Vec<T>, page: Page, cursor: impl Fn(&T) -> Cursor) -> Self {
+    pub(crate) fn cut(mut rows: Vec<(Cursor, T)>, page: Page) -> Self {
         let limit = page.limit as usize;
-        if rows.len() <= limit {
-            return Self { rows, next: None };
-        }
+        let more = rows.len() > limit;
         rows.truncate(limit);
-        Self { next: rows.last().map(cursor), rows }
+        let next = rows.last().map(|(cursor, _)| *cursor).filter(|_| more);
+        Self { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
 
     /// The same page with each row turned into something else.

@@ -237,8 +237,6 @@ pub struct StaffRow {
     pub refused: u64,
     /// When they last did something; none if nothing in the span.
     pub last_seen: Option<Timestamp>,
-    #[serde(skip)]
-    pub(crate) cursor: crate::page::Cursor,
 }
 
 /// What a list of staff is sorted by. All but `Name` run from the most to the least.
@@ -502,8 +500,6 @@ pub struct Reached {
     pub weakest: Option<Evidence>,
     /// The entries that prove it, in order.
     pub entries: Vec<u64>,
-    #[serde(skip)]
-    pub(crate) cursor: crate::page::Cursor,
 }
 
 /// A blast radius as a whole, of one moment.

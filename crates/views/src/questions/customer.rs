@@ -133,8 +133,11 @@ fn exposures(
         ":to": numbers.end,
         ":limit": page.fetch(),
     };
-    let found = rows(tx, &sql, params, exposure)?;
-    Ok(Paged::cut(found, page, |row| Cursor::at(row.index)))
+    let found = rows(tx, &sql, params, |row| {
+        let exposure = exposure(row)?;
+        Ok((Cursor::at(exposure.index), exposure))
+    })?;
+    Ok(Paged::cut(found, page))
 }
 
 fn exposure(row: &Row<'_>) -> Result<Exposure, ViewsError> {

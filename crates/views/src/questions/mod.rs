@@ -148,8 +148,11 @@ fn happenings(
     let mut all: Vec<(&str, &dyn rusqlite::ToSql)> =
         vec![(":from", &numbers.start), (":to", &numbers.end), (":limit", &fetch)];
     all.extend_from_slice(params);
-    let found = rows(tx, &sql, all.as_slice(), happening)?;
-    Ok(Paged::cut(found, page, |row| Cursor::at(row.index)))
+    let found = rows(tx, &sql, all.as_slice(), |row| {
+        let happening = happening(row)?;
+        Ok((Cursor::at(happening.index), happening))
+    })?;
+    Ok(Paged::cut(found, page))
 }
 
 #[cfg(test)]

@@ -161,8 +161,10 @@ fn reached(
         ":tie": after.tie,
         ":limit": page.fetch(),
     };
-    let found = rows(tx, &sql, params, reached_row)?;
-    Ok(Paged::cut(found, page, |row| row.cursor))
+    let found = rows(tx, &sql, params, |row| {
+        Ok((Cursor { key: row.get("first_idx")?, tie: row.get("reference")? }, reached_row(row)?))
+    })?;
+    Ok(Paged::cut(found, page))
 }
 
 fn reached_row(row: &Row<'_>) -> Result<Reached, ViewsError> {
@@ -178,7 +180,6 @@ fn reached_row(row: &Row<'_>) -> Result<Reached, ViewsError> {
         last: get(row, "last")?,
         weakest: get(row, "weakest")?,
         entries,
-        cursor: Cursor { key: row.get("first_idx")?, tie: row.get("reference")? },
     })
 }
 

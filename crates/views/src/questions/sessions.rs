@@ -40,8 +40,11 @@ impl Views {
                 ":open_only": open_only,
                 ":limit": page.fetch(),
             };
-            let found = rows(tx, &sql, params, session)?;
-            Ok(Paged::cut(found, page, |row| Cursor::at(row.index)))
+            let found = rows(tx, &sql, params, |row| {
+                let session = session(row)?;
+                Ok((Cursor::at(session.index), session))
+            })?;
+            Ok(Paged::cut(found, page))
         })
         .await
     }

@@ -99,12 +99,13 @@ pub(super) fn staff_rows(
         ":tie": after.tie,
         ":limit": page.fetch(),
     };
-    let found =
-        rows(tx, &sql, params, |row| staff_row(row, Cursor { key: row.get("key")?, tie: row.get("no")? }))?;
-    Ok(Paged::cut(found, page, |row| row.cursor))
+    let found = rows(tx, &sql, params, |row| {
+        Ok((Cursor { key: row.get("key")?, tie: row.get("no")? }, staff_row(row)?))
+    })?;
+    Ok(Paged::cut(found, page))
 }
 
-fn staff_row(row: &Row<'_>, cursor: Cursor) -> Result<StaffRow, ViewsError> {
+fn staff_row(row: &Row<'_>) -> Result<StaffRow, ViewsError> {
     Ok(StaffRow {
         staff: get(row, "staff")?,
         post: post(row)?,
@@ -115,7 +116,6 @@ fn staff_row(row: &Row<'_>, cursor: Cursor) -> Result<StaffRow, ViewsError> {
         listed: get(row, "listed")?,
         refused: get(row, "refused")?,
         last_seen: get(row, "last_seen")?,
-        cursor,
     })
 }
 
@@ -133,8 +133,7 @@ fn summary(
     let in_span = "staff = :no AND idx >= :from AND idx < :to";
 
     let sql = format!("WITH {} SELECT * FROM figures", figures("s.no = :no"));
-    let row = tx.prepare_cached(&sql)?.query_and_then(of_staff, |row| staff_row(row, Cursor::at(0)))?.next();
-    let Some(row) = row.transpose()? else { return Ok(None) };
+    let Some(row) = rows(tx, &sql, of_staff, staff_row)?.pop() else { return Ok(None) };
 
     let sql = format!("SELECT {} FROM entries WHERE kind = 'revealed' AND {in_span}", evidence_columns());
     let looks = rows(tx, &sql, of_staff, by_evidence)?;

@@ -1,0 +1,27 @@
+//! The check at the place where entries get their numbers (P2).
+
+use model::entry::Why;
+
+use crate::draft::Record;
+
+/// Decides what gets a number, on the one commit thread, in the order of the numbers.
+pub trait Admission: Send + 'static {
+    /// Admits `group` (records with consecutive numbers, at least one) and absorbs all of it into the
+    /// state, or says why not and leaves no trace of any of it.
+    ///
+    /// Admitting a group means the same as admitting its records one by one: a later record is decided
+    /// against the state that the earlier ones made. `entry.time` is the time to decide by. Must be
+    /// deterministic: the same records give the same state, also at replay, where each record comes as a
+    /// group of its own and an opening is `None` if its customer was erased.
+    fn admit(&mut self, group: &[Record]) -> Result<(), Why>;
+}
+
+/// Admits everything; for tools that only read, and tests.
+#[derive(Debug, Default)]
+pub struct AdmitAll;
+
+impl Admission for AdmitAll {
+    fn admit(&mut self, _: &[Record]) -> Result<(), Why> {
+        Ok(())
+    }
+}

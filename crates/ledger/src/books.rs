@@ -1,0 +1,164 @@
+//! What is read of an open ledger, from any thread: entries, tiles, proofs, the published checkpoint.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use model::{Entry, Opening};
+use tokio::sync::watch;
+
+use crate::disk::{Disk, Readers, replace};
+use crate::draft::{Record, opens};
+use crate::error::{At, LedgerError};
+use crate::head::HeadStore;
+use crate::journal::{Batch, JournalReader};
+use crate::receipt::Receipt;
+use crate::shelf::Shelf;
+use crate::tile::TilePath;
+use crate::tree::Hash;
+use crate::vault::Vault;
+
+/// What is read of an open ledger.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) journal: Arc<dyn JournalReader>,
+    pub(crate) vault: Vault,
+    pub(crate) shelf: Mutex<Shelf>,
+    pub(crate) head: HeadStore,
+    /// Where the published checkpoint stands as a file.
+    pub(crate) checkpoint_path: PathBuf,
+    pub(crate) published: RwLock<Published>,
+    /// How many entries are durable.
+    pub(crate) durable: watch::Sender<u64>,
+    /// Set once, by whoever meets the first fatal error.
+    pub(crate) stopped: AtomicBool,
+}
+
+/// The last published checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) size: u64,
+    pub(crate) note: Arc<str>,
+}
+
+impl Books {
+    pub(crate) fn size(&self) -> u64 {
+        *self.durable.borrow()
+    }
+
+    /// Says that everything up to `size` is durable.
+    pub(crate) fn grow(&self, size: u64) {
+        self.durable.send_replace(size);
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Stops the ledger. Whether this was the first call.
+    pub(crate) fn stop(&self) -> bool {
+        !self.stopped.swap(true, Ordering::SeqCst)
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn published(&self) -> Published {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, LedgerError> {
+        let mut records = Vec::new();
+        if limit == 0 {
+            return Ok(records);
+        }
+        self.journal.visit(from, &mut |batch| {
+            for item in batch.items().filter(|item| item.index >= from).take(limit - records.len()) {
+                records.push(record(&self.vault, item.index, item.entry, item.sealed)?);
+            }
+            Ok(if records.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(records)
+    }
+
+    pub(crate) fn prove(&self, index: u64) -> Result<Receipt, LedgerError> {
+        let size = self.size();
+        let mut entry = None;
+        self.journal.visit(index, &mut |batch| {
+            entry = batch.items().find(|item| item.index == index).map(|item| item.entry.to_vec());
+            Ok(ControlFlow::Break(()))
+        })?;
+        let entry = entry.ok_or(LedgerError::NoSuchEntry { index, size })?;
+        let mut shelf = self.shelf();
+        shelf.catch_up(&*self.journal, size)?;
+        Ok(Receipt::new(index, entry, shelf.inclusion(index)?, shelf.checkpoint().clone()))
+    }
+
+    pub(crate) fn consistency(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), LedgerError> {
+        let size = self.size();
+        if old > size {
+            return Err(LedgerError::NoSuchEntry { index: old, size });
+        }
+        let mut shelf = self.shelf();
+        shelf.catch_up(&*self.journal, size)?;
+        Ok((shelf.consistency(old)?, shelf.checkpoint().clone()))
+    }
+
+    pub(crate) fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+        match path.parse::<TilePath>() {
+            Ok(tile) if tile.is_within(self.published().size) => self.shelf().tile(tile),
+            _ => Ok(None),
+        }
+    }
+
+    /// Publishes what is durable, if that is more than what is published.
+    ///
+    /// The order matters: tiles before the checkpoint that needs them; the head store before anyone outside
+    /// can see the checkpoint, so that a log that was rolled back behind what others saw is always noticed.
+    pub(crate) fn publish(&self) -> Result<(), LedgerError> {
+        let size = self.size();
+        let old = self.published();
+        if old.size == size {
+            return Ok(());
+        }
+        let note = {
+            let mut shelf = self.shelf();
+            shelf.catch_up(&*self.journal, size)?;
+            shelf.put_partials()?;
+            shelf.checkpoint().clone()
+        };
+        self.head.swap(&old.note, &note)?;
+        self.put_checkpoint(&note)?;
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Published { size, note };
+        Ok(())
+    }
+
+    pub(crate) fn put_checkpoint(&self, note: &str) -> Result<(), LedgerError> {
+        let path = &self.checkpoint_path;
+        replace(&*self.disk, path, note.as_bytes(), Readers::All).at("write", path)
+    }
+}
+
+/// Reads an item of the journal. What opens must open its own entry: openings that were moved from one entry to
+/// another would point at the wrong customer.
+pub(crate) fn record(vault: &Vault, index: u64, entry: &[u8], sealed: &[u8]) -> Result<Record, LedgerError> {
+    let entry = Entry::decode(entry).map_err(|source| LedgerError::Entry { index, source })?;
+    let openings = vault.open_all(index, sealed)?;
+    let known: Option<Vec<Opening>> = openings.iter().cloned().collect();
+    if let Some(known) = known {
+        let what = "they are not those of this entry";
+        opens(&entry.event, &known).map_err(|_| LedgerError::Openings { index, what })?;
+    }
+    Ok(Record { index, entry, openings })
+}
+
+/// Reads every item of a batch.
+pub(crate) fn records<'a>(
+    vault: &'a Vault,
+    batch: &'a Batch,
+) -> impl Iterator<Item = Result<Record, LedgerError>> + 'a {
+    batch.items().map(|item| record(vault, item.index, item.entry, item.sealed))
+}

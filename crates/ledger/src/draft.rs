@@ -1,0 +1,95 @@
+//! What callers hand in, and the checks that need no state.
+
+use model::entry::MAX_ENTRY_BYTES;
+use model::{Commitment, Digest, Entry, Event, Opening, Timestamp};
+
+use crate::error::Malformed;
+
+/// How many entries one group may have.
+pub const MAX_GROUP: usize = 4096;
+
+/// What a caller wants recorded: the event, and what opens each commitment in it, in order.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What happened.
+    pub event: Event,
+    /// What opens the commitments in it; for `Listed`, one for each row.
+    pub openings: Vec<Opening>,
+}
+
+impl Draft {
+    /// An event that is about no customer.
+    pub fn plain(event: Event) -> Self {
+        Self { event, openings: Vec::new() }
+    }
+
+    /// Whether this can become an entry, at whatever time.
+    pub(crate) fn check(self) -> Result<Self, Malformed> {
+        // The latest time has the longest encoding.
+        let longest = Entry { time: Timestamp(u64::MAX), event: self.event };
+        let length = longest.encode().len();
+        if length > MAX_ENTRY_BYTES {
+            return Err(Malformed::TooLarge(length));
+        }
+        opens(&longest.event, &self.openings)?;
+        Ok(Self { event: longest.event, openings: self.openings })
+    }
+}
+
+/// A recorded entry with what is still known of its openings (in the order of its commitments; for a
+/// `Listed` entry one for each row). `None`: the customer was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number.
+    pub index: u64,
+    /// The entry.
+    pub entry: Entry,
+    /// Its openings, as far as there are keys for them.
+    pub openings: Vec<Option<Opening>>,
+}
+
+/// What an event says of its subjects.
+enum Subjects {
+    Each(Option<Commitment>),
+    Over { digest: Digest, rows: u32 },
+}
+
+fn subjects(event: &Event) -> Subjects {
+    match event {
+        Event::GrantIssued(e) => Subjects::Each(Some(e.subject)),
+        Event::Revealed(e) => Subjects::Each(Some(e.subject)),
+        Event::Written(e) => Subjects::Each(e.subject),
+        Event::Refused(e) => Subjects::Each(e.subject),
+        Event::Questioned(e) => Subjects::Each(e.subject),
+        Event::Listed(e) => Subjects::Over { digest: e.subjects, rows: e.rows },
+        Event::Started(_)
+        | Event::SettingsInForce(_)
+        | Event::PolicyInForce(_)
+        | Event::StaffRecorded(_)
+        | Event::SessionOpened(_)
+        | Event::SessionClosed(_)
+        | Event::Revoked(_) => Subjects::Each(None),
+    }
+}
+
+/// How many openings an event has.
+pub(crate) fn count(event: &Event) -> usize {
+    match subjects(event) {
+        Subjects::Each(subject) => usize::from(subject.is_some()),
+        Subjects::Over { rows, .. } => rows as usize,
+    }
+}
+
+/// Whether these openings, all of them, open the commitments of the event.
+pub(crate) fn opens(event: &Event, openings: &[Opening]) -> Result<(), Malformed> {
+    let commitments = count(event);
+    if commitments != openings.len() {
+        return Err(Malformed::Count { commitments, openings: openings.len() });
+    }
+    let opened: Vec<Commitment> = openings.iter().map(Opening::commitment).collect();
+    let holds = match subjects(event) {
+        Subjects::Each(subject) => subject.as_slice() == opened,
+        Subjects::Over { digest, .. } => Digest::over(&opened) == digest,
+    };
+    if holds { Ok(()) } else { Err(Malformed::Mismatch) }
+}

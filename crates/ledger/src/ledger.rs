@@ -1,0 +1,286 @@
+//! The ledger: made, opened, written, closed.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use model::clock::random;
+use model::{CustomerId, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use zeroize::Zeroizing;
+
+use crate::admission::Admission;
+use crate::books::{Books, Published, records};
+use crate::checkpoint::Checkpoint;
+use crate::commit::{Committer, Order, Publisher};
+use crate::disk::{Readers, replace};
+use crate::draft::{Draft, MAX_GROUP, Record};
+use crate::error::{AppendError, At, LedgerError, Malformed};
+use crate::head::HeadStore;
+use crate::journal::{FileJournal, Journal};
+use crate::layout::{FORMAT, Layout};
+use crate::note::SignerKey;
+use crate::options::{Fatal, Options};
+use crate::receipt::{LogVerifier, Receipt};
+use crate::shelf::Shelf;
+use crate::tree::{Hash, empty_root};
+use crate::vault::{MasterKey, Vault};
+
+/// How many orders may wait for the commit thread before callers wait too.
+const QUEUE: usize = 4096;
+
+/// A handle to the one open ledger of this process. Cheap to clone. When the last handle is dropped the ledger
+/// publishes and stops by itself; [`close`](Self::close) also waits for that.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    orders: mpsc::Sender<Order>,
+    books: Arc<Books>,
+    verifier: LogVerifier,
+}
+
+impl Ledger {
+    /// Makes a new, empty ledger in `dir` with fresh keys (0600). Refuses a directory that holds anything.
+    pub fn create(dir: &Path, origin: &str, options: &Options) -> Result<(), LedgerError> {
+        let disk = &*options.disk;
+        let signer = SignerKey::new(origin, &Zeroizing::new(random(&*options.entropy)))?;
+        disk.create_dir(dir).at("make", dir)?;
+        if let Some(found) = disk.list(dir).at("list", dir)?.into_iter().next() {
+            return Err(LedgerError::NotEmpty { dir: dir.to_owned(), found });
+        }
+        let layout = Layout::new(dir, options);
+        let write = |path: &Path, text: &str, readers| {
+            replace(disk, path, text.as_bytes(), readers).at("write", path)
+        };
+        let empty = Checkpoint { origin: origin.to_owned(), size: 0, root: empty_root() };
+        let note = signer.sign(&empty.body());
+        write(&layout.signing_key(), &signer.to_text(), Readers::Owner)?;
+        write(&layout.master_key(), &MasterKey::fresh(&*options.entropy).to_text(), Readers::Owner)?;
+        write(&layout.vkey(), &format!("{}\n", signer.public()), Readers::All)?;
+        FileJournal::create(disk, &layout.journal())?;
+        disk.create_dir(&layout.public()).at("make", &layout.public())?;
+        write(&layout.checkpoint(), &note, Readers::All)?;
+        HeadStore::new(options.disk.clone(), &layout.head()).create(&note)?;
+        // The last file: without it the directory holds no ledger, and nothing can have been recorded.
+        write(&layout.format(), FORMAT, Readers::All)
+    }
+
+    /// Opens the ledger in `dir`, takes its lock, cuts off an interrupted write, and replays every record into
+    /// `admission`.
+    pub fn open(dir: &Path, options: &Options, mut admission: impl Admission) -> Result<Ledger, LedgerError> {
+        let disk = &options.disk;
+        let layout = Layout::new(dir, options);
+        layout.check(&**disk)?;
+        let path = layout.lock();
+        let lock = disk.lock(&path).at("lock", &path)?.ok_or(LedgerError::Locked { path })?;
+        let signer = layout.read_signing_key(&**disk)?;
+        let verifier = LogVerifier::new(signer.public().clone());
+        let master = layout.read_master_key(&**disk)?;
+        let vault = Vault::open(&layout.customer_keys(), &master, options.entropy.clone())?;
+        let head = HeadStore::new(disk.clone(), &layout.head());
+        let head_note = head.load()?;
+        let promised = verifier
+            .checkpoint(&head_note)
+            .map_err(|source| LedgerError::Checkpoint { path: head.path(), source })?;
+
+        let mut replay = Replay {
+            shelf: Shelf::new(disk.clone(), layout.public(), head_note.as_str().into()),
+            last_time: Timestamp(0),
+            root_at_head: None,
+            promised,
+        };
+        replay.note_root();
+        let journal = FileJournal::open(
+            disk.clone(),
+            &layout.journal(),
+            options.segment_bytes,
+            replay.promised.size,
+            &mut |batch| {
+                replay.shelf.take(batch)?;
+                replay.note_root();
+                for record in records(&vault, batch) {
+                    replay.admit(record?, &mut admission)?;
+                }
+                Ok(())
+            },
+        )?;
+        replay.check(&head, &verifier, &layout)?;
+
+        let Replay { shelf, last_time, promised, .. } = replay;
+        let (size, frontier) = (shelf.size(), shelf.frontier().clone());
+        let books = Arc::new(Books {
+            disk: disk.clone(),
+            journal: journal.reader(),
+            vault,
+            shelf: Mutex::new(shelf),
+            head,
+            checkpoint_path: layout.checkpoint(),
+            published: RwLock::new(Published { size: promised.size, note: head_note.as_str().into() }),
+            durable: watch::Sender::new(size),
+            stopped: AtomicBool::new(false),
+        });
+        // A crash between the head store and the file leaves the file behind.
+        books.put_checkpoint(&head_note)?;
+        books.publish()?;
+
+        let publisher = start_publisher(books.clone(), options)?;
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let committer = Committer {
+            orders: queue,
+            admission: Box::new(admission),
+            journal: Box::new(journal),
+            frontier,
+            last_time,
+            signer,
+            clock: options.clock.clone(),
+            fatal: options.fatal.clone(),
+            books: books.clone(),
+            publisher,
+            lock,
+        };
+        let thread = std::thread::Builder::new().name("ledger-commit".to_owned());
+        thread.spawn(|| committer.run()).map_err(LedgerError::Thread)?;
+        Ok(Ledger { orders, books, verifier })
+    }
+
+    /// Records one event. Returns once it is durable and included in a signed checkpoint.
+    pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        self.append_all(vec![draft]).await?.pop().ok_or(AppendError::Closed)
+    }
+
+    /// Records all of them next to each other, or none.
+    pub async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, AppendError> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        if drafts.len() > MAX_GROUP {
+            return Err(Malformed::GroupTooLarge.into());
+        }
+        let drafts = drafts.into_iter().map(Draft::check).collect::<Result<_, _>>()?;
+        let (reply, receipts) = oneshot::channel();
+        self.orders.send(Order::Append { drafts, reply }).await.map_err(|_| AppendError::Closed)?;
+        receipts.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// How many entries are durable.
+    pub fn size(&self) -> u64 {
+        self.books.size()
+    }
+
+    /// Says the size again whenever it has grown; for what tails the ledger.
+    pub fn growth(&self) -> watch::Receiver<u64> {
+        self.books.durable.subscribe()
+    }
+
+    /// Up to `limit` records from number `from` on.
+    pub fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, LedgerError> {
+        self.books.read(from, limit)
+    }
+
+    /// A receipt for a recorded entry against the latest checkpoint.
+    pub fn prove(&self, index: u64) -> Result<Receipt, LedgerError> {
+        self.books.prove(index)
+    }
+
+    /// The proof that the first `old` entries are a beginning of the ledger as it is, and the checkpoint that
+    /// it leads to.
+    pub fn prove_growth(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), LedgerError> {
+        self.books.consistency(old)
+    }
+
+    /// The latest published checkpoint, as a signed note (text).
+    pub fn checkpoint(&self) -> String {
+        self.books.published().note.to_string()
+    }
+
+    /// Serves `tile/…` and `tile/entries/…` (path without leading slash) for published sizes; `None` if there is none.
+    pub fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.books.tile(path)
+    }
+
+    /// What receipts of this log verify with.
+    pub fn verifier(&self) -> &LogVerifier {
+        &self.verifier
+    }
+
+    /// Destroys the key of a customer: from here on none of their openings can be read, and every proof
+    /// still verifies. Whether there was a key.
+    pub fn destroy(&self, customer: &CustomerId) -> Result<bool, LedgerError> {
+        self.books.vault.destroy(customer)
+    }
+
+    /// Commits what is queued, publishes the last checkpoint and stops.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.orders.send(Order::Close { done }).await.is_ok() {
+            // An error means that the thread has ended, which is what was asked for.
+            let _ = closed.await;
+        }
+    }
+}
+
+/// What is learned while the journal is read at the start.
+struct Replay {
+    shelf: Shelf,
+    last_time: Timestamp,
+    /// What the head store says was published.
+    promised: Checkpoint,
+    /// The journal's root at that size.
+    root_at_head: Option<Hash>,
+}
+
+impl Replay {
+    fn note_root(&mut self) {
+        if self.shelf.size() == self.promised.size {
+            self.root_at_head = Some(self.shelf.root());
+        }
+    }
+
+    fn admit(&mut self, record: Record, admission: &mut impl Admission) -> Result<(), LedgerError> {
+        self.last_time = self.last_time.max(record.entry.time);
+        let index = record.index;
+        admission.admit(&[record]).map_err(|why| LedgerError::Contradiction { index, why })
+    }
+
+    /// Whether the journal holds everything that was published, and is of this log.
+    fn check(&self, head: &HeadStore, verifier: &LogVerifier, layout: &Layout) -> Result<(), LedgerError> {
+        let (path, size) = (head.path(), self.shelf.size());
+        if size < self.promised.size {
+            return Err(LedgerError::RolledBack { path, head: self.promised.size, size });
+        }
+        if self.root_at_head != Some(self.promised.root) {
+            return Err(LedgerError::Forked { path, size: self.promised.size });
+        }
+        let last = verifier.checkpoint(self.shelf.checkpoint());
+        last.map(drop).map_err(|source| LedgerError::Checkpoint { path: layout.journal(), source })
+    }
+}
+
+fn start_publisher(books: Arc<Books>, options: &Options) -> Result<Publisher, LedgerError> {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let (fatal, every) = (options.fatal.clone(), options.publish_every);
+    let thread = std::thread::Builder::new().name("ledger-publish".to_owned());
+    let thread = thread.spawn(move || publish(&books, &*fatal, every, &stopped)).map_err(LedgerError::Thread)?;
+    Ok(Publisher { stop, thread })
+}
+
+/// Publishes about once in `every`, and a last time when it is stopped.
+fn publish(books: &Books, fatal: &dyn Fatal, every: Duration, stopped: &Receiver<()>) {
+    loop {
+        let is_last = stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout);
+        if books.has_stopped() {
+            return;
+        }
+        if let Err(error) = books.publish() {
+            if books.stop() {
+                fatal.fatal(&error);
+            }
+            return;
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+

@@ -1,0 +1,63 @@
+//! What a ledger is opened with: time, randomness and disk as interfaces, and a few settings.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Clock, Entropy, OsEntropy, SystemClock};
+
+use crate::disk::{Disk, OsDisk};
+use crate::error::LedgerError;
+
+/// What a ledger is opened with. `Options::default()` uses the machine's clock, entropy and disk.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where entries get their time from.
+    pub clock: Arc<dyn Clock>,
+    /// Where keys and nonces come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The directory of the head store, best on another disk. By default `head` in the ledger's directory.
+    pub head: Option<PathBuf>,
+    /// How often a checkpoint is published while the ledger grows.
+    pub publish_every: Duration,
+    /// A segment of the journal ends after this many bytes.
+    pub segment_bytes: u64,
+    /// What happens when the disk fails.
+    pub fatal: Arc<dyn Fatal>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            disk: Arc::new(OsDisk),
+            head: None,
+            publish_every: Duration::from_secs(1),
+            segment_bytes: 64 * 1024 * 1024,
+            fatal: Arc::new(Abort),
+        }
+    }
+}
+
+/// What happens when the ledger cannot go on. After a failed write or sync nobody knows what is on the disk
+/// until the journal is read again, so the process should end.
+pub trait Fatal: Send + Sync + Debug {
+    /// Called once, on a thread of the ledger. If it returns, the ledger takes no more entries.
+    fn fatal(&self, error: &LedgerError);
+}
+
+/// Says what happened and ends the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Abort;
+
+impl Fatal for Abort {
+    fn fatal(&self, error: &LedgerError) {
+        eprintln!("sightline: the ledger cannot go on, and nothing may be shown without it: {error}");
+        eprintln!("sightline: everything that was shown is recorded. Repair the disk and start again.");
+        std::process::abort();
+    }
+}

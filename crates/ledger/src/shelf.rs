@@ -1,0 +1,224 @@
+//! Tiles and bundles, derived from the journal: full ones as files, the growing ones in memory.
+//!
+//! Nothing here is synced. What a crash leaves behind is compared when the journal is replayed at the next
+//! start, by the same code that derives tiles in operation, and written again where it differs.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::checkpoint::Checkpoint;
+use crate::disk::{Disk, replace_derived};
+use crate::error::{At, LedgerError};
+use crate::journal::{Batch, JournalReader};
+use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
+use crate::tree::{Frontier, Hash, Nodes, Spine, leaf_hash, node_hash};
+
+/// The tiles of the tree over the first [`size`](Self::size) entries, under a directory that can be served as
+/// it is.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    frontier: Frontier,
+    /// For each tile level, the hashes of the tile that grows.
+    growing: Vec<Vec<Hash>>,
+    /// The bundle that grows.
+    bundle: Vec<u8>,
+    /// The checkpoint of the last batch taken in.
+    checkpoint: Arc<str>,
+    /// For each tile level, the full tile that was read last.
+    cache: Mutex<Vec<Option<(u64, Arc<[u8]>)>>>,
+}
+
+impl Shelf {
+    /// The shelf of the tree without entries.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, checkpoint: Arc<str>) -> Self {
+        let (frontier, growing, bundle) = Default::default();
+        Self { disk, dir, frontier, growing, bundle, checkpoint, cache: Mutex::default() }
+    }
+
+    /// How many entries it has taken in.
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The root over them.
+    pub(crate) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// The tree's right edge, for whoever goes on from here.
+    pub(crate) fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// The signed checkpoint over them, as a note.
+    pub(crate) fn checkpoint(&self) -> &Arc<str> {
+        &self.checkpoint
+    }
+
+    /// Takes in everything up to `size` that it does not have yet.
+    pub(crate) fn catch_up(&mut self, journal: &dyn JournalReader, size: u64) -> Result<(), LedgerError> {
+        if self.size() >= size {
+            return Ok(());
+        }
+        journal.visit(self.size(), &mut |batch| {
+            self.take(batch)?;
+            Ok(if batch.end() < size { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })
+    }
+
+    /// Takes in the next batch, and checks that its entries have the root that its checkpoint says.
+    pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+        debug_assert_eq!(batch.first(), self.size());
+        for item in batch.items() {
+            self.add(item.entry)?;
+        }
+        let wrong = LedgerError::WrongRoot { size: batch.end() };
+        let body = batch.checkpoint().split_inclusive("\n\n").next().and_then(|text| text.strip_suffix('\n'));
+        match body.map(Checkpoint::parse) {
+            Some(Ok(said)) if (said.size, said.root) == (self.size(), self.root()) => {}
+            _ => return Err(wrong),
+        }
+        self.frontier.forget();
+        self.checkpoint = batch.checkpoint().into();
+        Ok(())
+    }
+
+    fn add(&mut self, entry: &[u8]) -> Result<(), LedgerError> {
+        self.frontier.push(leaf_hash(entry));
+        let size = self.size();
+        tile::push_entry(&mut self.bundle, entry);
+        if size.is_multiple_of(FULL) {
+            let bundle = std::mem::take(&mut self.bundle);
+            self.put(TilePath::full(Kind::Entries, size / FULL - 1), &bundle)?;
+        }
+        for level in 0u8.. {
+            let nodes = tile::nodes_at(Kind::Hashes(level), size);
+            let is_new = size.trailing_zeros() >= u32::from(level) * u32::from(HEIGHT);
+            let Some(hash) = self.frontier.newest(level * HEIGHT).filter(|_| is_new && nodes > 0) else { break };
+            if self.growing.len() == usize::from(level) {
+                self.growing.push(Vec::with_capacity(FULL as usize));
+            }
+            let growing = &mut self.growing[usize::from(level)];
+            growing.push(hash);
+            if growing.len() as u64 == FULL {
+                let bytes = std::mem::take(growing).concat();
+                self.put(TilePath::full(Kind::Hashes(level), nodes / FULL - 1), &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a full tile, unless it is there already, and removes the partial ones that led to it.
+    fn put(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
+        self.put_file(tile, bytes)?;
+        let partials = self.dir.join(tile.partials());
+        self.disk.remove_dir(&partials).at("remove", &partials)
+    }
+
+    fn put_file(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = self.dir.join(tile.to_string());
+        match self.disk.read(&path) {
+            Ok(there) if there == bytes => return Ok(()),
+            Ok(_) => tracing::warn!(path = %path.display(), "a tile differs from the journal and is written again"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LedgerError::Disk { doing: "read", path, source }),
+        }
+        if let Some(parent) = path.parent() {
+            self.disk.create_dir(parent).at("make", parent)?;
+        }
+        replace_derived(&*self.disk, &path, bytes).at("write", &path)
+    }
+
+    /// Writes the partial tiles of the tree as it is, so that the directory is a whole log by itself.
+    pub(crate) fn put_partials(&self) -> Result<(), LedgerError> {
+        for kind in tile::kinds(self.size()) {
+            let number = tile::nodes_at(kind, self.size()) / FULL;
+            if let Some(tile) = TilePath::at_size(kind, number, self.size()) {
+                self.put_file(tile, &self.growing_bytes(kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn growing_bytes(&self, kind: Kind) -> Vec<u8> {
+        match kind {
+            Kind::Entries => self.bundle.clone(),
+            Kind::Hashes(level) => self.growing.get(usize::from(level)).map(|g| g.concat()).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes of a tile, full or partial; `None` where the tree has no such tile.
+    pub(crate) fn tile(&self, tile: TilePath) -> Result<Option<Vec<u8>>, LedgerError> {
+        if !tile.is_within(self.size()) {
+            return Ok(None);
+        }
+        let full = TilePath::full(tile.kind(), tile.number());
+        let bytes = if full.is_within(self.size()) {
+            let path = self.dir.join(full.to_string());
+            self.disk.read(&path).at("read", &path)?
+        } else {
+            self.growing_bytes(tile.kind())
+        };
+        Ok(tile::prefix(tile.kind(), &bytes, tile.width()).map(<[u8]>::to_vec))
+    }
+
+    /// The inclusion proof of an entry in the tree as it is.
+    pub(crate) fn inclusion(&self, index: u64) -> Result<Vec<Hash>, LedgerError> {
+        Spine::of(self, self.size())?.inclusion(self, index)
+    }
+
+    /// The proof that the tree over the first `old` entries is a beginning of the tree as it is.
+    pub(crate) fn consistency(&self, old: u64) -> Result<Vec<Hash>, LedgerError> {
+        Spine::of(self, self.size())?.consistency(self, old)
+    }
+
+    fn full_tile(&self, level: u8, number: u64) -> Result<Arc<[u8]>, LedgerError> {
+        let at = usize::from(level);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some((cached, bytes))) = cache.get(at)
+            && *cached == number
+        {
+            return Ok(bytes.clone());
+        }
+        let path = self.dir.join(TilePath::full(Kind::Hashes(level), number).to_string());
+        let bytes: Arc<[u8]> = self.disk.read(&path).at("read", &path)?.into();
+        if cache.len() <= at {
+            cache.resize(at + 1, None);
+        }
+        cache[at] = Some((number, bytes.clone()));
+        Ok(bytes)
+    }
+}
+
+impl Nodes for Shelf {
+    type Error = LedgerError;
+
+    /// A node between two tile levels is the root over a run of hashes of the lower one.
+    fn node(&self, level: u8, index: u64) -> Result<Hash, LedgerError> {
+        let (tile_level, above) = (level / HEIGHT, level % HEIGHT);
+        let (first, count) = (index << above, 1usize << above);
+        let (number, at) = (first / FULL, (first % FULL) as usize);
+        let is_full = tile::nodes_at(Kind::Hashes(tile_level), self.size()) / FULL > number;
+        if is_full {
+            let bytes = self.full_tile(tile_level, number)?;
+            Ok(root_over(&bytes.as_chunks().0[at..at + count]))
+        } else {
+            Ok(root_over(&self.growing[usize::from(tile_level)][at..at + count]))
+        }
+    }
+}
+
+/// The root over a power of two of hashes.
+pub(crate) fn root_over(hashes: &[Hash]) -> Hash {
+    match hashes {
+        [one] => *one,
+        _ => {
+            let (left, right) = hashes.split_at(hashes.len() / 2);
+            node_hash(&root_over(left), &root_over(right))
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Openings under lock: each is sealed under its customer's key, and the keys under the master key, so that
+//! destroying one row erases a customer from every entry there ever was (P6).
+//!
+//! A sealed opening says which key it is under only to whoever has the master key: without it, nobody can
+//! see that two entries are about one customer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use model::clock::random;
+use model::{CustomerId, Entropy, Opening};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::error::LedgerError;
+
+const NONCE: usize = 24;
+const TAG: usize = 16;
+/// How many customers' keys are kept in memory.
+const CACHED: usize = 65_536;
+
+/// The key that all others hang on. Does not print; wiped when dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct MasterKey([u8; 32]);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+impl MasterKey {
+    /// A fresh one.
+    pub(crate) fn fresh(entropy: &dyn Entropy) -> Self {
+        Self(random(entropy))
+    }
+
+    /// The written form: 64 hex digits and a newline.
+    pub(crate) fn to_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(65));
+        for byte in self.0 {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+            }
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Reads [`to_text`](Self::to_text).
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let digits = text.strip_suffix('\n').unwrap_or(text).as_bytes();
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return None;
+        }
+        let mut key = Self([0; 32]);
+        for ([high, low], byte) in pairs.iter().zip(&mut key.0) {
+            let digit = |digit: &u8| char::from(*digit).to_digit(16);
+            *byte = (digit(high)? << 4 | digit(low)?) as u8;
+        }
+        Some(key)
+    }
+
+    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(mac(&self.0, label.as_bytes()))
+    }
+}
+
+#[allow(clippy::expect_used)]
+fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // HMAC takes a key of any length.
+    Hmac::<Sha256>::new_from_slice(key).expect("any key length").chain_update(message).finalize().into_bytes().into()
+}
+
+/// Names a customer's key, and nothing else: random, and gone with the key.
+type KeyId = [u8; 16];
+/// How a customer's key is found: `HMAC(index key, customer)`.
+type Who = [u8; 32];
+
+#[derive(Clone)]
+struct CustomerKey {
+    id: KeyId,
+    cipher: XChaCha20Poly1305,
+}
+
+/// The store of customer keys, and what seals and opens with them.
+pub(crate) struct Vault {
+    path: PathBuf,
+    entropy: Arc<dyn Entropy>,
+    index_key: Zeroizing<[u8; 32]>,
+    wrapping: XChaCha20Poly1305,
+    naming: XChaCha20Poly1305,
+    keys: Mutex<Keys>,
+}
+
+struct Keys {
+    db: Connection,
+    by_who: HashMap<Who, CustomerKey>,
+    by_id: HashMap<KeyId, Option<CustomerKey>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vault({})", self.path.display())
+    }
+}
+
+impl Vault {
+    /// Opens the store at `path`; makes it if it is not there.
+    pub(crate) fn open(path: &Path, master: &MasterKey, entropy: Arc<dyn Entropy>) -> Result<Self, LedgerError> {
+        let failed = |source| LedgerError::Keys { path: path.to_owned(), source };
+        let db = Connection::open(path).map_err(failed)?;
+        // FULL: a key is durable when its transaction returns. secure_delete: a destroyed key is overwritten.
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA secure_delete = ON;
+             CREATE TABLE IF NOT EXISTS customer_key (
+                 who     BLOB PRIMARY KEY NOT NULL,
+                 id      BLOB NOT NULL UNIQUE,
+                 wrapped BLOB NOT NULL
+             ) STRICT, WITHOUT ROWID;",
+        )
+        .map_err(failed)?;
+        let cipher = |label| XChaCha20Poly1305::new((&*master.derive(label)).into());
+        Ok(Self {
+            path: path.to_owned(),
+            entropy,
+            index_key: master.derive("sightline/customer-index/v1"),
+            wrapping: cipher("sightline/customer-key/v1"),
+            naming: cipher("sightline/customer-key-name/v1"),
+            keys: Mutex::new(Keys { db, by_who: HashMap::new(), by_id: HashMap::new() }),
+        })
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn who(&self, customer: &CustomerId) -> Who {
+        mac(&*self.index_key, customer.as_str().as_bytes())
+    }
+
+    /// Seals the openings of some entries, the openings of each entry together. Makes and stores, in one
+    /// transaction and durably before it returns, the keys of customers who have none.
+    pub(crate) fn seal<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a [Option<Opening>]>,
+    ) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let mut keys = self.keys();
+        let mut fresh = Vec::new();
+        let mut sealed = Vec::new();
+        for openings in entries {
+            let mut bytes = Vec::new();
+            for opening in openings.iter().flatten() {
+                let who = self.who(&opening.subject.customer);
+                let key = match self.find(&mut keys, &who)? {
+                    Some(key) => key,
+                    None => {
+                        let (key, wrapped) = self.make_key(&who);
+                        fresh.push((who, key.id, wrapped));
+                        keys.remember(who, key.clone());
+                        key
+                    }
+                };
+                self.seal_one(&key, opening, &mut bytes);
+            }
+            sealed.push(bytes);
+        }
+        // A failure here is fatal to the process, so the keys remembered above cannot be used without being stored.
+        keys.store(&fresh).map_err(|source| self.failed(source))?;
+        Ok(sealed)
+    }
+
+    fn make_key(&self, who: &Who) -> (CustomerKey, Vec<u8>) {
+        let id = random(&*self.entropy);
+        let secret = Zeroizing::new(random::<32>(&*self.entropy));
+        let wrapped = seal_bytes(&self.wrapping, &random(&*self.entropy), who, &*secret);
+        (CustomerKey { id, cipher: XChaCha20Poly1305::new((&*secret).into()) }, wrapped)
+    }
+
+    /// `nonce || sealed name of the key || u32 length || sealed opening`. One nonce serves both: the keys differ.
+    #[allow(clippy::expect_used)]
+    fn seal_one(&self, key: &CustomerKey, opening: &Opening, out: &mut Vec<u8>) {
+        // Writing CBOR to a Vec cannot fail.
+        let plain = Zeroizing::new(minicbor::to_vec(opening).expect("a Vec takes every byte"));
+        let nonce = random::<NONCE>(&*self.entropy);
+        out.extend_from_slice(&seal_bytes(&self.naming, &nonce, &[], &key.id));
+        let body = seal_bytes(&key.cipher, &nonce, &[], &plain);
+        out.extend_from_slice(&((body.len() - NONCE) as u32).to_be_bytes());
+        out.extend_from_slice(&body[NONCE..]);
+    }
+
+    /// Opens the sealed openings of one entry. `None` where the customer's key is gone.
+    pub(crate) fn open_all(&self, index: u64, sealed: &[u8]) -> Result<Vec<Option<Opening>>, LedgerError> {
+        let mut rest = sealed;
+        let mut openings = Vec::new();
+        while !rest.is_empty() {
+            let (head, tail) = rest
+                .split_first_chunk::<{ NONCE + 16 + TAG + 4 }>()
+                .ok_or(LedgerError::Openings { index, what: "they are cut off" })?;
+            let (nonce, tail_of_head) = head.split_at(NONCE);
+            let (name, length) = tail_of_head.split_at(16 + TAG);
+            let length = length.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+            let (body, tail) =
+                tail.split_at_checked(length).ok_or(LedgerError::Openings { index, what: "they are cut off" })?;
+            openings.push(self.open_one(index, nonce, name, body)?);
+            rest = tail;
+        }
+        Ok(openings)
+    }
+
+    fn open_one(&self, index: u64, nonce: &[u8], name: &[u8], body: &[u8]) -> Result<Option<Opening>, LedgerError> {
+        let damaged = |what| LedgerError::Openings { index, what };
+        let nonce = XNonce::try_from(nonce).map_err(|_| damaged("they are cut off"))?;
+        let name = self.naming.decrypt(&nonce, name).map_err(|_| damaged("the name of a key does not open"))?;
+        let id = KeyId::try_from(name).map_err(|_| damaged("the name of a key is too short"))?;
+        let Some(key) = self.find_by_id(&mut self.keys(), &id)? else { return Ok(None) };
+        let plain = key.cipher.decrypt(&nonce, body).map_err(|_| damaged("an opening does not open"))?;
+        minicbor::decode(&Zeroizing::new(plain)).map(Some).map_err(|_| damaged("an opening cannot be read"))
+    }
+
+    /// Destroys a customer's key. Whether there was one.
+    pub(crate) fn destroy(&self, customer: &CustomerId) -> Result<bool, LedgerError> {
+        let who = self.who(customer);
+        let mut keys = self.keys();
+        keys.by_who.remove(&who);
+        keys.by_id.clear();
+        keys.delete(&who).map_err(|source| self.failed(source))
+    }
+
+    fn find(&self, keys: &mut Keys, who: &Who) -> Result<Option<CustomerKey>, LedgerError> {
+        if let Some(key) = keys.by_who.get(who) {
+            return Ok(Some(key.clone()));
+        }
+        let row = keys.select("SELECT id, wrapped FROM customer_key WHERE who = ?1", who);
+        let Some((id, wrapped)) = row.map_err(|source| self.failed(source))? else { return Ok(None) };
+        let key = self.unwrap_key(who, id, &wrapped)?;
+        keys.remember(*who, key.clone());
+        Ok(Some(key))
+    }
+
+    fn find_by_id(&self, keys: &mut Keys, id: &KeyId) -> Result<Option<CustomerKey>, LedgerError> {
+        if let Some(known) = keys.by_id.get(id) {
+            return Ok(known.clone());
+        }
+        let row = keys.select("SELECT who, wrapped FROM customer_key WHERE id = ?1", id);
+        let Some((who, wrapped)) = row.map_err(|source| self.failed(source))? else {
+            keys.by_id.insert(*id, None);
+            return Ok(None);
+        };
+        let key = self.unwrap_key(&who, *id, &wrapped)?;
+        keys.remember(who, key.clone());
+        Ok(Some(key))
+    }
+
+    fn unwrap_key(&self, who: &Who, id: KeyId, wrapped: &[u8]) -> Result<CustomerKey, LedgerError> {
+        let secret = wrapped.split_first_chunk::<NONCE>().and_then(|(nonce, body)| {
+            self.wrapping.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: who }).ok().map(Zeroizing::new)
+        });
+        let cipher = secret.and_then(|secret| XChaCha20Poly1305::new_from_slice(&secret).ok());
+        let why = || "a customer's key in it does not open with this master key".to_owned();
+        let cipher = cipher.ok_or_else(|| LedgerError::Key { path: self.path.clone(), why: why() })?;
+        Ok(CustomerKey { id, cipher })
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> LedgerError {
+        LedgerError::Keys { path: self.path.clone(), source }
+    }
+}
+
+impl Keys {
+    fn remember(&mut self, who: Who, key: CustomerKey) {
+        if self.by_who.len() >= CACHED || self.by_id.len() >= CACHED {
+            self.by_who.clear();
+            self.by_id.clear();
+        }
+        self.by_id.insert(key.id, Some(key.clone()));
+        self.by_who.insert(who, key);
+    }
+
+    /// The row of a key, by one of its names: its other name, and the wrapped key.
+    fn select<const N: usize, const M: usize>(
+        &self,
+        query: &str,
+        name: &[u8; N],
+    ) -> rusqlite::Result<Option<([u8; M], Vec<u8>)>> {
+        self.db.prepare_cached(query)?.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    }
+
+    fn delete(&self, who: &Who) -> rusqlite::Result<bool> {
+        let rows = self.db.execute("DELETE FROM customer_key WHERE who = ?1", [who])?;
+        // Until the write-ahead log is folded in, it holds pages with the key.
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(rows > 0)
+    }
+
+    fn store(&mut self, fresh: &[(Who, KeyId, Vec<u8>)]) -> rusqlite::Result<()> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.db.transaction()?;
+        for (who, id, wrapped) in fresh {
+            transaction
+                .prepare_cached("INSERT INTO customer_key (who, id, wrapped) VALUES (?1, ?2, ?3)")?
+                .execute(params![who, id, wrapped])?;
+        }
+        transaction.commit()
+    }
+}
+
+/// `nonce || ciphertext || tag`.
+#[allow(clippy::expect_used)]
+fn seal_bytes(cipher: &XChaCha20Poly1305, nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    // Fails only for more than 256 GiB.
+    let body = cipher.encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad }).expect("openings are small");
+    [nonce.as_slice(), &body].concat()
+}

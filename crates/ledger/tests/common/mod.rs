@@ -1,0 +1,142 @@
+//! What the ledger's tests share.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its own part
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sightline_ledger::{AdmitAll, Draft, Ledger, Options};
+use model::clock::ManualClock;
+use model::entry::{Action, Listed, Question, Questioned, Refused, Revealed, Started, Viewer, Why};
+use model::{
+    AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ResponseId, SessionId,
+    StaffId, Subject, Tier, Timestamp,
+};
+
+pub const ORIGIN: &str = "ledger.example/desk";
+pub const START: Timestamp = Timestamp(1_750_000_000_000);
+
+/// Options with a clock that stands still, and no publishing in the background unless a test asks for it.
+pub fn options() -> (Options, ManualClock) {
+    let clock = ManualClock::at(START);
+    let options =
+        Options { clock: Arc::new(clock.clone()), publish_every: Duration::from_secs(3600), ..Options::default() };
+    (options, clock)
+}
+
+/// A ledger in a directory of its own.
+pub struct Home {
+    pub root: tempfile::TempDir,
+    pub options: Options,
+    pub clock: ManualClock,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let (options, clock) = options();
+        let home = Self { root: tempfile::tempdir().unwrap(), options, clock };
+        Ledger::create(&home.dir(), ORIGIN, &home.options).unwrap();
+        home
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.root.path().join("ledger")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    pub fn open(&self) -> Ledger {
+        Ledger::open(&self.dir(), &self.options, AdmitAll).unwrap()
+    }
+
+    /// The files of the journal, in order.
+    pub fn segments(&self) -> Vec<PathBuf> {
+        files(&self.path("journal"))
+    }
+}
+
+/// Every file under a directory, sorted.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// An event that is about no customer.
+pub fn started(n: u64) -> Draft {
+    Draft::plain(Event::Started(Started { software: format!("test {n}") }))
+}
+
+pub fn opening(customer: &str) -> Opening {
+    Opening::fresh(&OsEntropy, Subject::of(CustomerId::new(customer)))
+}
+
+fn viewer() -> Viewer {
+    Viewer { staff: StaffId::new("s-17"), session: SessionId::fresh(&OsEntropy), app: AppId::new("desk") }
+}
+
+/// A look at one customer.
+pub fn revealed(customer: &str) -> Draft {
+    let opening = opening(customer);
+    let event = Event::Revealed(Revealed {
+        response: ResponseId::fresh(&OsEntropy),
+        by: viewer(),
+        subject: opening.commitment(),
+        tier: Tier::Standard,
+        action: Action::View,
+        classes: ClassSet::EMPTY,
+        evidence: Evidence::Routed,
+        grant: GrantId::fresh(&OsEntropy),
+        mode: Mode::Enforce,
+        would_mask: ClassSet::EMPTY,
+    });
+    Draft { event, openings: vec![opening] }
+}
+
+/// A list of customers.
+pub fn listed(customers: &[&str]) -> Draft {
+    let openings: Vec<Opening> = customers.iter().map(|customer| opening(customer)).collect();
+    let commitments: Vec<_> = openings.iter().map(Opening::commitment).collect();
+    let event = Event::Listed(Listed {
+        response: ResponseId::fresh(&OsEntropy),
+        by: viewer(),
+        action: Action::List,
+        rows: openings.len() as u32,
+        subjects: Digest::over(&commitments),
+        classes: ClassSet::EMPTY,
+        mode: Mode::Enforce,
+        would_mask: ClassSet::EMPTY,
+        would_refuse: None,
+    });
+    Draft { event, openings }
+}
+
+/// A refusal about nobody in particular.
+pub fn refused(why: Why) -> Draft {
+    Draft::plain(Event::Refused(Refused {
+        response: ResponseId::fresh(&OsEntropy),
+        app: None,
+        staff: None,
+        session: None,
+        subject: None,
+        why,
+    }))
+}
+
+/// A question about a customer.
+pub fn questioned(customer: &str) -> Draft {
+    let opening = opening(customer);
+    let event = Event::Questioned(Questioned {
+        by: model::entry::Actor::Operator,
+        question: Question::WhoSaw,
+        staff: None,
+        subject: Some(opening.commitment()),
+    });
+    Draft { event, openings: vec![opening] }
+}

@@ -1,0 +1,242 @@
+//! What a ledger promises to those who use it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Home, START, listed, questioned, refused, revealed, started};
+use sightline_ledger::error::Malformed;
+use sightline_ledger::{AdmitAll, Admission, AppendError, Draft, Ledger, LedgerError, LogVerifier, Receipt, Record};
+use model::entry::Why;
+use model::{CustomerId, Event, Timestamp};
+
+#[tokio::test]
+async fn a_receipt_proves_exactly_what_was_recorded() {
+    let home = Home::new();
+    let ledger = home.open();
+    let draft = revealed("c-9");
+    let receipt = ledger.append(draft.clone()).await.unwrap();
+    let verified = receipt.verify(ledger.verifier()).unwrap();
+    assert_eq!((verified.index(), verified.entry().time), (0, START));
+    assert_eq!(verified.entry().event, draft.event);
+
+    let vkey = std::fs::read_to_string(home.path("log.vkey")).unwrap();
+    let elsewhere = LogVerifier::from_vkey(&vkey).unwrap();
+    let text = receipt.to_tlog_proof();
+    let read = Receipt::from_tlog_proof(&text).unwrap();
+    assert_eq!(read.verify(&elsewhere).unwrap().entry(), verified.entry());
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_there_again_after_a_restart() {
+    let home = Home::new();
+    let ledger = home.open();
+    let drafts: Vec<Draft> =
+        (0..700).map(|n| if n % 3 == 0 { revealed(&format!("c-{}", n % 20)) } else { started(n) }).collect();
+    for some in drafts[..600].chunks(50) {
+        ledger.append_all(some.to_vec()).await.unwrap();
+    }
+    for draft in &drafts[600..] {
+        ledger.append(draft.clone()).await.unwrap();
+    }
+    let before = ledger.read(0, 1000).unwrap();
+    let tiles: Vec<_> = ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
+    ledger.close().await;
+
+    let ledger = home.open();
+    assert_eq!(ledger.size(), 700);
+    let after = ledger.read(0, 1000).unwrap();
+    assert_eq!(after, before);
+    assert!(after.iter().map(|record| &record.entry.event).eq(drafts.iter().map(|draft| &draft.event)));
+    assert!(after.iter().zip(&drafts).all(|(record, draft)| {
+        record.openings.iter().flatten().eq(&draft.openings) && record.openings.len() == draft.openings.len()
+    }));
+    assert_eq!(ledger.read(650, 7).unwrap(), before[650..657]);
+    assert_eq!(ledger.read(700, 7).unwrap(), []);
+    for index in [0, 1, 255, 256, 511, 512, 599, 600, 698, 699] {
+        let verified = ledger.prove(index).unwrap().verify(ledger.verifier()).unwrap();
+        assert_eq!(verified.entry(), &before[index as usize].entry);
+    }
+    assert!(matches!(ledger.prove(700), Err(LedgerError::NoSuchEntry { index: 700, size: 700 })));
+    let again: Vec<_> = ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
+    assert!(tiles.iter().skip(2).all(Option::is_none), "not published before it was closed");
+    assert!(again.iter().all(Option::is_some));
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn time_in_the_ledger_never_goes_back() {
+    let home = Home::new();
+    let ledger = home.open();
+    ledger.append(started(0)).await.unwrap();
+    home.clock.set(Timestamp(START.0 - 5_000));
+    ledger.append(started(1)).await.unwrap();
+    ledger.close().await;
+    let ledger = home.open();
+    ledger.append(started(2)).await.unwrap();
+    home.clock.set(Timestamp(START.0 + 7));
+    ledger.append(started(3)).await.unwrap();
+    let times: Vec<u64> = ledger.read(0, 9).unwrap().iter().map(|r| r.entry.time.0 - START.0).collect();
+    assert_eq!(times, [0, 0, 0, 7]);
+    ledger.close().await;
+}
+
+/// Admits at most this many refusals of forms, ever.
+struct AtMost(usize);
+
+impl Admission for AtMost {
+    fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
+        let forms = |record: &&Record| matches!(&record.entry.event, Event::Refused(e) if e.why == Why::ForgedForm);
+        let wanted = group.iter().filter(forms).count();
+        self.0 = self.0.checked_sub(wanted).ok_or(Why::WeakBudget)?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_group_is_recorded_whole_or_leaves_no_trace() {
+    let home = Home::new();
+    let ledger = Ledger::open(&home.dir(), &home.options, AtMost(2)).unwrap();
+    let form = || refused(Why::ForgedForm);
+    ledger.append_all(vec![form(), started(0)]).await.unwrap();
+    let too_much = ledger.append_all(vec![started(1), form(), form()]).await;
+    assert!(matches!(too_much, Err(AppendError::Refused(Why::WeakBudget))));
+    let receipts = ledger.append_all(vec![form(), started(2)]).await.unwrap();
+    assert_eq!(receipts.iter().map(Receipt::index).collect::<Vec<_>>(), [2, 3]);
+    assert!(matches!(ledger.append(form()).await, Err(AppendError::Refused(_))));
+    assert_eq!(ledger.size(), 4);
+    ledger.close().await;
+
+    // Replay gives the same state: nothing is left of the two.
+    let ledger = Ledger::open(&home.dir(), &home.options, AtMost(2)).unwrap();
+    assert!(matches!(ledger.append(form()).await, Err(AppendError::Refused(_))));
+    ledger.close().await;
+    let contradiction = Ledger::open(&home.dir(), &home.options, AtMost(1));
+    assert!(matches!(contradiction, Err(LedgerError::Contradiction { index: 2, .. })));
+}
+
+#[tokio::test]
+async fn openings_must_open_what_the_event_commits_to() {
+    let home = Home::new();
+    let ledger = home.open();
+    let good = [revealed("c-1"), listed(&["c-1", "c-2"]), listed(&[]), questioned("c-3"), refused(Why::Policy)];
+    for draft in &good {
+        ledger.append(draft.clone()).await.unwrap();
+    }
+    let malformed = async |draft: Draft| match ledger.append(draft).await {
+        Err(AppendError::Malformed(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    for draft in &good[..2] {
+        let other = Draft { openings: vec![common::opening("c-1"); draft.openings.len()], ..draft.clone() };
+        assert_eq!(malformed(other).await, Malformed::Mismatch);
+        let none = Draft { openings: vec![], ..draft.clone() };
+        assert!(matches!(malformed(none).await, Malformed::Count { openings: 0, .. }));
+    }
+    let mut swapped = good[1].clone();
+    swapped.openings.reverse();
+    assert_eq!(malformed(swapped).await, Malformed::Mismatch);
+    let more = Draft { openings: vec![common::opening("c-1")], ..started(0) };
+    assert_eq!(malformed(more).await, Malformed::Count { commitments: 0, openings: 1 });
+    assert_eq!(ledger.size(), good.len() as u64);
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_larger_than_the_format_allows_is_refused_and_the_largest_is_not() {
+    let home = Home::new();
+    let ledger = home.open();
+    let of_length = |length: usize| {
+        Draft::plain(Event::Started(model::entry::Started { software: "x".repeat(length) }))
+    };
+    let fits = (65_400..65_600).rev().find(|length| {
+        let event = of_length(*length).event;
+        model::Entry { time: Timestamp(u64::MAX), event }.encode().len() == model::entry::MAX_ENTRY_BYTES
+    });
+    let fits = fits.unwrap();
+    ledger.append(of_length(fits)).await.unwrap();
+    let refused = ledger.append(of_length(fits + 1)).await;
+    assert!(matches!(refused, Err(AppendError::Malformed(Malformed::TooLarge(65_536)))));
+    ledger.close().await;
+    assert_eq!(home.open().read(0, 1).unwrap()[0].entry.event, of_length(fits).event);
+}
+
+#[tokio::test]
+async fn a_closed_ledger_takes_nothing_and_can_be_opened_again() {
+    let home = Home::new();
+    let ledger = home.open();
+    let second = Ledger::open(&home.dir(), &home.options, AdmitAll);
+    assert!(matches!(second, Err(LedgerError::Locked { .. })));
+    let other = ledger.clone();
+    ledger.append(started(0)).await.unwrap();
+    ledger.close().await;
+    ledger.close().await;
+    assert!(matches!(other.append(started(1)).await, Err(AppendError::Closed)));
+    assert_eq!(home.open().size(), 1);
+}
+
+#[tokio::test]
+async fn writers_at_once_get_receipts_that_verify_and_one_number_each() {
+    let home = Home::new();
+    let ledger = home.open();
+    let mut tasks = tokio::task::JoinSet::new();
+    for writer in 0..64 {
+        let ledger = ledger.clone();
+        tasks.spawn(async move {
+            let mut indices = Vec::new();
+            for n in 0..20 {
+                let draft = revealed(&format!("c-{}", (writer * n) % 37));
+                let receipt = ledger.append(draft.clone()).await.unwrap();
+                let verified = receipt.verify(ledger.verifier()).unwrap();
+                assert_eq!(verified.entry().event, draft.event);
+                indices.push(verified.index());
+            }
+            indices
+        });
+    }
+    let mut indices = tasks.join_all().await.concat();
+    indices.sort();
+    assert!(indices.into_iter().eq(0..64 * 20));
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_destroyed_key_takes_the_customer_out_of_every_entry_and_every_proof_still_verifies() {
+    let home = Home::new();
+    let ledger = home.open();
+    ledger.append(revealed("c-1")).await.unwrap();
+    ledger.append(listed(&["c-2", "c-1", "c-3"])).await.unwrap();
+    let kept = ledger.append(revealed("c-2")).await.unwrap();
+    assert!(ledger.destroy(&CustomerId::new("c-1")).unwrap());
+    assert!(!ledger.destroy(&CustomerId::new("c-1")).unwrap());
+    let known = |ledger: &Ledger| -> Vec<Vec<Option<String>>> {
+        let customer = |o: &Option<model::Opening>| Some(o.as_ref()?.subject.customer.to_string());
+        ledger.read(0, 9).unwrap().iter().map(|r| r.openings.iter().map(customer).collect()).collect()
+    };
+    let expected = vec![vec![None], vec![Some("c-2".into()), None, Some("c-3".into())], vec![Some("c-2".into())]];
+    assert_eq!(known(&ledger), expected);
+    ledger.append(revealed("c-1")).await.unwrap();
+    ledger.close().await;
+
+    let ledger = home.open();
+    assert_eq!(known(&ledger)[..3], expected);
+    assert_eq!(known(&ledger)[3], [Some("c-1".into())], "a new key opens what came after");
+    assert!((0..4).all(|index| ledger.prove(index).unwrap().verify(ledger.verifier()).is_ok()));
+    assert!(kept.verify(ledger.verifier()).is_ok());
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn no_file_of_the_ledger_names_a_customer() {
+    let home = Home::new();
+    let ledger = home.open();
+    ledger.append(revealed("jane-doe")).await.unwrap();
+    ledger.append(listed(&["jane-doe", "john-roe"])).await.unwrap();
+    ledger.close().await;
+    for path in common::files(&home.dir()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for name in ["jane", "john"] {
+            assert!(!bytes.windows(4).any(|window| window == name.as_bytes()), "{}", path.display());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::extract::{Form, Path, Request, State};
+use axum::extract::{Form, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -80,8 +80,14 @@ async fn why(State(door): State<Door>, Form(form): Form<BTreeMap<String, String>
 }
 
 async fn staff_page(Path(staff): Path<String>) -> Html<String> {
+    Html(format!(r#"<a href="/staff/{staff}/reach">Reach</a> <a href="/revoke?staff={staff}">Revoke</a>"#))
+}
+
+async fn ask_to_revoke(Query(aim): Query<BTreeMap<String, String>>) -> Html<String> {
+    let staff = &aim["staff"];
     Html(format!(
-        r#"<form method="post" action="/revoke" data-action="revoke"><input type="hidden" name="staff" value="{staff}">
+        r#"<form method="post" action="/revoke"><input type="hidden" name="session" value="ses-1"></form>
+           <form method="post" action="/revoke"><input type="hidden" name="staff" value="{staff}">
            <select name="reason"><option value="">Choose</option><option value="finding">A finding</option></select>
            </form>"#
     ))
@@ -142,7 +148,7 @@ async fn open_door(population: &Population, speed: f64) -> Url {
         .route("/.sightline/login/persona", post(persona))
         .route("/.sightline/why", post(why))
         .route("/staff/{staff}", get(staff_page))
-        .route("/revoke", post(revoke))
+        .route("/revoke", get(ask_to_revoke).post(revoke))
         .with_state(door.clone())
         .fallback_service(desk.router().layer(middleware::from_fn_with_state(door, guard)));
     tokio::spawn(async move { desk.arrivals(speed).await });

@@ -390,6 +390,16 @@ pub enum EndedHow {
     Inactive(StaffStatus),
 }
 
+impl fmt::Display for EndedHow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndedHow::Closed(end) => end.fmt(f),
+            EndedHow::Revoked(reason) => write!(f, "revoked: {reason}"),
+            EndedHow::Inactive(status) => write!(f, "staff {status}"),
+        }
+    }
+}
+
 /// The overview page.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Overview {

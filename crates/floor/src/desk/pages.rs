@@ -17,6 +17,9 @@ use crate::population::Customer;
 /// As many rows as a page of a list has.
 const PAGE: usize = 50;
 
+/// As many tickets that wait for somebody as the queue shows: the oldest, which are next.
+const WAITING: usize = 5;
+
 type Page = Result<Html<String>, Wrong>;
 
 /// What is around every page.
@@ -80,16 +83,16 @@ struct QueuePage {
 
 pub(super) async fn queue(State(desk): State<Desk>, Extension(me): Extension<Colleague>) -> Page {
     let store = desk.read();
-    let rows = |wanted: &dyn Fn(&Ticket) -> bool| {
+    let rows = |wanted: &dyn Fn(&Ticket) -> bool, most| {
         let tickets = store.tickets().iter().filter(|t| wanted(t));
-        tickets.take(PAGE).map(|t| TicketRow::of(t, &store)).collect()
+        tickets.take(most).map(|t| TicketRow::of(t, &store)).collect()
     };
     let is_mine = |t: &Ticket| t.assignee.as_deref() == Some(&me.login) && t.status == Status::Open;
     let is_waiting = |t: &Ticket| t.status == Status::New;
     let page = QueuePage {
         frame: Frame::new(me.clone(), "queue"),
-        mine: rows(&is_mine),
-        waiting: rows(&is_waiting),
+        mine: rows(&is_mine, PAGE),
+        waiting: rows(&is_waiting, WAITING),
     };
     render(&me, &page)
 }
@@ -397,7 +400,7 @@ pub(super) async fn pick(
 ) -> Result<Redirect, Wrong> {
     let picked = desk.write().pick(&TicketId::new(&id), &me.login, desk.now());
     picked.map_err(|refused| Wrong::refused(&me, &refused))?;
-    Ok(Redirect::to(&format!("/tickets/{id}")))
+    Ok(Redirect::to("/"))
 }
 
 pub(super) async fn close(
@@ -407,7 +410,7 @@ pub(super) async fn close(
 ) -> Result<Redirect, Wrong> {
     let closed = desk.write().close(&TicketId::new(&id), &me.login, desk.now());
     closed.map_err(|refused| Wrong::refused(&me, &refused))?;
-    Ok(Redirect::to("/"))
+    Ok(Redirect::to(&format!("/tickets/{id}")))
 }
 
 pub(super) async fn asset(Extension(me): Extension<Colleague>, Path(file): Path<String>) -> Response {

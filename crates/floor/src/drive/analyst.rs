@@ -48,7 +48,7 @@ enum NotDone {
     Refused(http::StatusCode),
 }
 
-/// Finds the form that revokes this person's access, and sends it.
+/// Finds the form that revokes this person's access, sends it, and opens the list of whom they saw.
 async fn revoke(persona: &Persona, browser: &mut Browser, staff: &StaffId) -> Result<(), NotDone> {
     if browser.get("/").await?.asks_to_sign_in() {
         let page = browser.sign_in(persona.staff.as_str(), &persona.login).await?;
@@ -58,10 +58,14 @@ async fn revoke(persona: &Persona, browser: &mut Browser, staff: &StaffId) -> Re
     }
     let (page, form) = find_form(browser, staff).await?.ok_or(NotDone::NoForm)?;
     let answer = browser.submit(&page, &form).await?;
-    match answer.status.is_success() && !answer.asks_to_sign_in() {
-        true => Ok(()),
-        false => Err(NotDone::Refused(answer.status)),
+    if !answer.status.is_success() || answer.asks_to_sign_in() {
+        return Err(NotDone::Refused(answer.status));
     }
+    // It is done; that the list of whom they could have seen does not open does not undo it.
+    if let Some(reach) = answer.links.iter().find(|link| link.ends_with("/reach") && names(link, staff)) {
+        let _list = browser.get(reach).await;
+    }
+    Ok(())
 }
 
 /// Looks on the person's own page, on the overviews, and wherever those lead that names the person.
@@ -79,20 +83,27 @@ async fn find_form(browser: &mut Browser, staff: &StaffId) -> Result<Option<(Pag
             Err(NoAnswer::BadAddress(_)) => continue,
             answer => answer?,
         };
-        let is_theirs = names(page.url.path(), staff);
-        let form = page.forms.iter().find(|form| {
-            form.marker == "revoke"
-                && (is_theirs
-                    || names(&form.action, staff)
-                    || form.values.iter().any(|(_, value)| value == staff.as_str()))
-        });
+        let form = page.forms.iter().find(|form| form.is_post && revokes(form, staff));
         if let Some(form) = form {
             let form = filled(form);
             return Ok(Some((page, form)));
         }
-        places.extend(page.links.iter().filter(|link| names(link, staff)).cloned());
+        let (near, far): (Vec<_>, Vec<_>) = page
+            .links
+            .into_iter()
+            .filter(|link| names(link, staff))
+            .partition(|link| link.contains("revoke"));
+        near.into_iter().for_each(|link| places.push_front(link));
+        places.extend(far);
     }
     Ok(None)
+}
+
+/// Whether a form takes away all access of this person, and not a session or a grant alone.
+fn revokes(form: &Form, staff: &StaffId) -> bool {
+    let is_about_revoking = form.marker == "revoke" || form.action.ends_with("/revoke");
+    is_about_revoking
+        && (names(&form.action, staff) || form.values.iter().any(|(_, value)| value == staff.as_str()))
 }
 
 /// Whether an address has this person as one of its words.

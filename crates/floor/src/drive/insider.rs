@@ -186,6 +186,9 @@ impl Insider {
             Ok(Look::Shown(page) | Look::Nothing(page)) => Ok(Some(page)),
             Ok(Look::Refused) => {
                 self.was_refused(way).await;
+                if self.is_shut_out().await {
+                    return Err(Stop::LockedOut);
+                }
                 if self.refused >= MOST_REFUSALS { Err(Stop::Discouraged) } else { Ok(None) }
             }
             Ok(Look::SignedOut) if self.worker.come_to_work().await => Ok(None),
@@ -195,6 +198,14 @@ impl Insider {
                 self.worker.pace.take(60.0).await;
                 Ok(None)
             }
+        }
+    }
+
+    /// Whether it is not this customer but everything that is refused, and no login helps.
+    async fn is_shut_out(&mut self) -> bool {
+        match self.worker.browser.get("/tickets?status=none").await {
+            Ok(page) if page.shuts_out() => !self.worker.come_to_work().await,
+            Ok(_) | Err(_) => false,
         }
     }
 

@@ -21,18 +21,11 @@ pub(super) struct Page {
     pub(super) links: Vec<String>,
     /// Where the buttons beside masked values lead.
     pub(super) asks: Vec<String>,
-    pub(super) tickets: Vec<TicketRow>,
+    /// The viewer's own tickets in the queue.
+    pub(super) my_tickets: Vec<String>,
     /// The ids of customers in a list.
     pub(super) customers: Vec<String>,
     pub(super) record: Option<Record>,
-}
-
-/// A ticket in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TicketRow {
-    pub(super) ticket: String,
-    /// Whether it stands in the part of the queue that is the viewer's own.
-    pub(super) is_mine: bool,
 }
 
 /// A customer whose record is on the page.
@@ -97,7 +90,7 @@ impl Page {
             forms: Vec::new(),
             links: Vec::new(),
             asks: Vec::new(),
-            tickets: Vec::new(),
+            my_tickets: Vec::new(),
             customers: Vec::new(),
             record: None,
         };
@@ -113,9 +106,7 @@ impl Page {
         self.links = attributes(&html, &CSS.link, "href");
         self.asks = attributes(&html, &CSS.ask, "href");
         self.customers = attributes(&html, &CSS.customer_row, "data-customer-id");
-        let mine = attributes(&html, &CSS.my_ticket_row, "data-ticket-id");
-        let tickets = attributes(&html, &CSS.ticket_row, "data-ticket-id").into_iter();
-        self.tickets = tickets.map(|ticket| TicketRow { is_mine: mine.contains(&ticket), ticket }).collect();
+        self.my_tickets = attributes(&html, &CSS.my_ticket_row, "data-ticket-id");
         self.record = html.select(&CSS.record).next().and_then(|section| {
             let customer = section.attr("data-customer-id")?.to_owned();
             let mut values = section.select(&CSS.value).map(|value| value.text().collect::<String>());
@@ -133,6 +124,11 @@ impl Page {
         self.status == StatusCode::UNAUTHORIZED
             || self.url.path().starts_with("/.sightline/login")
             || self.forms.iter().any(Form::signs_in)
+    }
+
+    /// Whether it says that the viewer may see nothing here. For pages that show nobody in particular.
+    pub(super) fn shuts_out(&self) -> bool {
+        self.asks_to_sign_in() || self.status == StatusCode::FORBIDDEN
     }
 
     /// Whether it says no. What is not there is not refused.
@@ -209,7 +205,6 @@ struct Css {
     option: Selector,
     link: Selector,
     ask: Selector,
-    ticket_row: Selector,
     my_ticket_row: Selector,
     customer_row: Selector,
     record: Selector,
@@ -225,7 +220,6 @@ static CSS: LazyLock<Css> = LazyLock::new(|| {
         option: css("option"),
         link: css("a[href]"),
         ask: css("a.sightline-ask[href]"),
-        ticket_row: css("tr.ticket-row[data-ticket-id]"),
         my_ticket_row: css("#mine tr.ticket-row[data-ticket-id]"),
         customer_row: css("tr.customer-row[data-customer-id]"),
         record: css("section.customer[data-customer-id]"),
@@ -301,7 +295,7 @@ mod tests {
     fn whatever_is_no_page_is_taken_in_without_complaint() {
         for body in ["", "<", "<form><form></form>", "<tr class=ticket-row>", "\u{0}\u{fffd}"] {
             let page = page(500, body);
-            assert!(page.record.is_none() && page.tickets.is_empty());
+            assert!(page.record.is_none() && page.my_tickets.is_empty());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Somebody who answers tickets.
 
+use std::collections::VecDeque;
+
 use model::StaffId;
 
 use super::browser::{Browser, NoAnswer};
@@ -26,6 +28,8 @@ pub(super) struct Worker {
     pub(super) browser: Browser,
     pub(super) pace: Pace,
     pub(super) reports: Reports,
+    /// Tickets of their own, as the queue showed them.
+    to_do: VecDeque<String>,
 }
 
 /// What came of trying to look at something.
@@ -41,7 +45,7 @@ pub(super) enum Look {
 
 impl Worker {
     pub(super) fn new(persona: Persona, browser: Browser, pace: Pace, reports: Reports) -> Self {
-        Self { persona, browser, pace, reports }
+        Self { persona, browser, pace, reports, to_do: VecDeque::new() }
     }
 
     pub(super) fn staff(&self) -> &StaffId {
@@ -91,11 +95,7 @@ impl Worker {
 
     async fn try_next(&mut self) -> Result<Progress, NoAnswer> {
         self.pace.take(150.0).await;
-        let queue = self.browser.get("/").await?;
-        if queue.asks_to_sign_in() {
-            return Ok(Progress::SignedOut);
-        }
-        let Some(ticket) = self.next_of(&queue) else { return Ok(Progress::Nothing) };
+        let Some(ticket) = self.to_do.pop_front() else { return self.see_queue().await };
         let path = format!("/tickets/{ticket}");
         let page = match self.look(&path, Some(&ticket)).await? {
             Look::SignedOut => return Ok(Progress::SignedOut),
@@ -120,16 +120,25 @@ impl Worker {
         self.finish(&page, &path).await
     }
 
-    /// The first ticket of one's own; sometimes, when there is none, one that waits for somebody.
-    fn next_of(&mut self, queue: &Page) -> Option<String> {
-        let mine = queue.tickets.iter().find(|row| row.is_mine);
-        let waiting: Vec<_> = queue.tickets.iter().filter(|row| !row.is_mine).collect();
-        let row = match mine {
-            Some(row) => row,
-            None if self.pace.dice.chance(0.5) => self.pace.dice.choose(&waiting)?,
-            None => return None,
-        };
-        Some(row.ticket.clone())
+    /// Notes what there is to do. Sometimes, when that is nothing, takes a ticket that waits for somebody.
+    async fn see_queue(&mut self) -> Result<Progress, NoAnswer> {
+        let queue = self.browser.get("/").await?;
+        if queue.shuts_out() {
+            return Ok(Progress::SignedOut);
+        }
+        self.to_do = queue.my_tickets.iter().cloned().collect();
+        if !self.to_do.is_empty() {
+            return Ok(Progress::Nothing);
+        }
+        let takes: Vec<&Form> = queue.forms.iter().filter(|form| form.action.ends_with("/pick")).collect();
+        match self.pace.dice.choose(&takes).copied() {
+            Some(take) if self.pace.dice.chance(0.5) => {
+                let queue = self.browser.submit(&queue, take).await?;
+                self.to_do = queue.my_tickets.into();
+            }
+            _ => self.pace.take(400.0).await,
+        }
+        Ok(Progress::Nothing)
     }
 
     /// Opens a page, and says why if asked.

@@ -44,6 +44,8 @@ pub struct State {
     grants: Grants,
     #[n(6)]
     shifts: BTreeMap<StaffId, Shift>,
+    #[n(7)]
+    configuration: Option<Digest>,
 }
 
 impl State {
@@ -84,6 +86,11 @@ impl State {
     /// The budgets in force.
     pub fn budgets(&self) -> Budgets {
         self.budgets
+    }
+
+    /// The digest of the configuration in force, once one has been recorded.
+    pub fn configuration(&self) -> Option<Digest> {
+        self.configuration
     }
 
     /// The digest of the policy in force, once one has been recorded.
@@ -333,6 +340,7 @@ impl State {
         self.grants
             .revoke_where(|held| mode_or_closed(&before, &held.app) != mode_or_closed(after, &held.app));
         self.budgets = e.budgets;
+        self.configuration = Some(e.configuration);
     }
 
     fn shift(&self, staff: &StaffId, now: Timestamp) -> Option<Shift> {

@@ -50,7 +50,7 @@ impl Door {
 }
 
 async fn personas(State(door): State<Door>) -> Html<String> {
-    let mut page = String::from(r#"<form method="post" action="/.sightline/login/persona">"#);
+    let mut page = String::from(r#"<form method="post" action="/.sightline/login">"#);
     for staff in &door.population.staff {
         write!(page, r#"<button name="staff" value="{}">{}</button>"#, staff.record.staff, staff.name)
             .unwrap();
@@ -144,8 +144,7 @@ async fn open_door(population: &Population, speed: f64) -> Url {
     let desk = Desk::new(population.clone(), secrets, Arc::new(SystemClock));
     let door = Door { population: Arc::new(population.clone()), kept: Arc::default() };
     let router = Router::new()
-        .route("/.sightline/login", get(personas))
-        .route("/.sightline/login/persona", post(persona))
+        .route("/.sightline/login", get(personas).post(persona))
         .route("/.sightline/why", post(why))
         .route("/staff/{staff}", get(staff_page))
         .route("/revoke", get(ask_to_revoke).post(revoke))
@@ -227,8 +226,7 @@ async fn without_a_door_the_insider_gets_what_was_wanted() {
         next.run(request)
     });
     let unguarded = Router::new()
-        .route("/.sightline/login", get(|| async { "" }))
-        .route("/.sightline/login/persona", post(|| async { Redirect::to("/") }))
+        .route("/.sightline/login", get(|| async { Redirect::to("/") }))
         .fallback_service(desk.router().layer(sign_in));
     let door = serve(unguarded).await;
     let mut alone = settings(&population, &door, 100_000.0);

@@ -7,7 +7,6 @@ use model::{CustomerId, TicketId, Tier, Timestamp};
 use super::store::{Author, Refused, Status, Store, Ticket};
 use super::talk::{self, Topic};
 use crate::dice::Dice;
-use crate::population::CUSTOMERS;
 
 /// Tickets that the desk begins with: closed ones of the last month, and those of this morning.
 const CLOSED_BEFORE: usize = 400;
@@ -60,8 +59,8 @@ fn opens(store: &mut Store, dice: &mut Dice, at: Timestamp) -> Result<(TicketId,
     Ok((id, topic))
 }
 
-/// Few customers write much: the top tenth writes about half of all tickets, and customers of high
-/// value write more than their share.
+/// Few customers write much: a hundredth of them a sixth of all tickets, a tenth of them half. And
+/// customers of high value write more than their share.
 fn who_writes(store: &Store, dice: &mut Dice) -> CustomerId {
     let special: Vec<_> = store.customers().iter().filter(|c| c.tier == Tier::HighValue).collect();
     if dice.chance(0.04)
@@ -69,8 +68,46 @@ fn who_writes(store: &Store, dice: &mut Dice) -> CustomerId {
     {
         return customer.id.clone();
     }
-    let rank = (f64::from(CUSTOMERS) * dice.unit().powf(3.6)) as usize;
+    let all = store.customers().len();
+    let among = match dice.unit() {
+        u if u < 0.16 => all / 100,
+        u if u < 0.53 => all / 10,
+        _ => all,
+    };
     // A step that shares no factor with their number visits every customer once, out of order.
-    let place = (rank * 7919 + 4242) % store.customers().len();
+    let place = (dice.below(among) * 7919 + 4242) % all;
     store.customers()[place].id.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::population::{CUSTOMERS, Population};
+
+    #[test]
+    fn a_tenth_of_the_customers_writes_half_of_the_tickets_and_nobody_writes_most() {
+        let store = Store::new(Population::generate(1), Timestamp(0));
+        let mut dice = Dice::new(1);
+        let mut written: HashMap<CustomerId, u32> = HashMap::new();
+        for _ in 0..20_000 {
+            *written.entry(who_writes(&store, &mut dice)).or_default() += 1;
+        }
+        let mut counts: Vec<u32> = written.into_values().collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let of_the_top = |customers: u32| counts.iter().take(customers as usize).sum::<u32>();
+        assert!((3_000..5_000).contains(&of_the_top(CUSTOMERS / 100)), "{}", of_the_top(CUSTOMERS / 100));
+        assert!((10_000..13_000).contains(&of_the_top(CUSTOMERS / 10)), "{}", of_the_top(CUSTOMERS / 10));
+        assert!(of_the_top(1) < 100);
+    }
+
+    #[test]
+    fn the_morning_begins_with_tickets_in_every_state_but_few_that_wait_for_somebody() {
+        let mut store = Store::new(Population::generate(1), Timestamp(0));
+        history(&mut store, &mut Dice::new(1), Timestamp(100 * 24 * 3_600_000));
+        let count = |status| store.tickets().iter().filter(|t| t.status == status).count();
+        assert_eq!((count(Status::Closed), count(Status::New) + count(Status::Open)), (400, 70));
+        assert!(count(Status::New) < 20, "{}", count(Status::New));
+    }
 }

@@ -52,7 +52,7 @@ enum NotDone {
 async fn revoke(persona: &Persona, browser: &mut Browser, staff: &StaffId) -> Result<(), NotDone> {
     if browser.get("/").await?.asks_to_sign_in() {
         let page = browser.sign_in(persona.staff.as_str(), &persona.login).await?;
-        if !page.status.is_success() || page.asks_to_sign_in() {
+        if page.shuts_out() {
             return Err(NotDone::NotLetIn);
         }
     }

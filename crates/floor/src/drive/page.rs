@@ -281,7 +281,7 @@ mod tests {
     fn a_person_is_found_on_the_page_of_personas_by_id_or_by_login() {
         let page = page(
             200,
-            r#"<form method="post" action="/.sightline/login/persona">
+            r#"<form method="post" action="/.sightline/login">
                  <input type="hidden" name="next" value="/"><button name="staff" value="s-07">One</button>
                  <button name="staff" value="ada.moreau">Two</button></form>"#,
         );

@@ -65,16 +65,16 @@ impl Worker {
     pub(super) async fn come_to_work(&mut self) -> bool {
         loop {
             match self.browser.sign_in(self.persona.staff.as_str(), &self.persona.login).await {
-                Ok(page) if page.status.is_success() && !page.asks_to_sign_in() => {
-                    self.reports.tell(Happening::SignedIn(self.persona.staff.clone())).await;
-                    return true;
-                }
                 Ok(page) if page.status.is_server_error() => {
                     self.reports
                         .trouble(&self.persona.staff, format!("login answered {}", page.status))
                         .await;
                 }
-                Ok(_) => return false,
+                Ok(page) if page.shuts_out() => return false,
+                Ok(_) => {
+                    self.reports.tell(Happening::SignedIn(self.persona.staff.clone())).await;
+                    return true;
+                }
                 Err(trouble) => self.reports.trouble(&self.persona.staff, trouble).await,
             }
             self.pace.take(120.0).await;

@@ -234,6 +234,21 @@ async fn a_ticket_is_answered_closed_and_then_refuses_more() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_waits_for_somebody_is_taken_in_the_queue() {
+    let desk = serve(1).await;
+    let page = Html::parse_document(&desk.get("/").await.body);
+    let mine = |page: &Html| select(page, "#mine tr.ticket-row").len();
+    let before = mine(&page);
+    let take =
+        select(&page, "#waiting tr.ticket-row form[method=post]")[0].attr("action").unwrap().to_owned();
+    assert!(take.starts_with("/tickets/k-") && take.ends_with("/pick"), "{take}");
+    let taken = desk.post(&take, "").await;
+    assert_eq!((taken.status, taken.location.as_deref()), (StatusCode::SEE_OTHER, Some("/")));
+    let page = Html::parse_document(&desk.get("/").await.body);
+    assert_eq!(mine(&page), before + 1);
+}
+
+#[tokio::test]
 async fn the_feed_continues_where_its_cursor_stands_and_repeats_itself() {
     let desk = serve(1).await;
     let mut events = Vec::new();

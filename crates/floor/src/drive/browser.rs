@@ -34,6 +34,8 @@ pub(super) enum NoAnswer {
     TooSlow(String),
     #[error("the answer of {0} broke off or was too long")]
     BrokenOff(String),
+    #[error("{0} failed with {1}")]
+    Failed(String, StatusCode),
     #[error("{0} redirects without end")]
     RedirectsWithoutEnd(String),
     #[error("{0} cannot be asked for")]
@@ -99,6 +101,9 @@ impl Browser {
         for _ in 0..MOST_REDIRECTS {
             let (status, headers, body) = self.exchange(&method, &url, form.as_deref()).await?;
             self.keep_cookies(&headers);
+            if status.is_server_error() {
+                return Err(NoAnswer::Failed(path_of(url.as_str()), status));
+            }
             let text = |name| headers.get(name).and_then(|v| v.to_str().ok());
             let location = text(header::LOCATION).filter(|_| status.is_redirection());
             // Whatever leads to another place than this door is where a person at work stops.

@@ -66,7 +66,7 @@ struct Insider {
 
 /// Why the harvest is over.
 enum Stop {
-    /// Has seen as many as wanted, or all there are.
+    /// Has seen as many as wanted, or all that could be found.
     Enough,
     /// Was refused too often.
     Discouraged,
@@ -221,7 +221,8 @@ impl Insider {
 
     async fn saw(&mut self, customers: impl IntoIterator<Item = String>) {
         let before = self.seen.len();
-        self.seen.extend(customers);
+        let met = &self.worker.met_at_work;
+        self.seen.extend(customers.into_iter().filter(|customer| !met.contains(customer)));
         let now = self.seen.len();
         self.worker.reports.count().harvest.seen = now;
         // The first ones by one, and then as milestones.

@@ -1,6 +1,6 @@
 //! Somebody who answers tickets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use model::StaffId;
 
@@ -30,6 +30,8 @@ pub(super) struct Worker {
     pub(super) reports: Reports,
     /// Tickets of their own, as the queue showed them.
     to_do: VecDeque<String>,
+    /// Customers whom those showed.
+    pub(super) met_at_work: BTreeSet<String>,
 }
 
 /// What came of trying to look at something.
@@ -45,7 +47,7 @@ pub(super) enum Look {
 
 impl Worker {
     pub(super) fn new(persona: Persona, browser: Browser, pace: Pace, reports: Reports) -> Self {
-        Self { persona, browser, pace, reports, to_do: VecDeque::new() }
+        Self { persona, browser, pace, reports, to_do: VecDeque::new(), met_at_work: BTreeSet::new() }
     }
 
     pub(super) fn staff(&self) -> &StaffId {
@@ -65,11 +67,6 @@ impl Worker {
     pub(super) async fn come_to_work(&mut self) -> bool {
         loop {
             match self.browser.sign_in(self.persona.staff.as_str(), &self.persona.login).await {
-                Ok(page) if page.status.is_server_error() => {
-                    self.reports
-                        .trouble(&self.persona.staff, format!("login answered {}", page.status))
-                        .await;
-                }
                 Ok(page) if page.shuts_out() => return false,
                 Ok(_) => {
                     self.reports.tell(Happening::SignedIn(self.persona.staff.clone())).await;
@@ -105,6 +102,7 @@ impl Worker {
             }
             Look::Shown(page) => {
                 self.reports.count().records_shown += 1;
+                self.met_at_work.extend(page.record.iter().map(|record| record.customer.clone()));
                 page
             }
             Look::Nothing(page) => page,

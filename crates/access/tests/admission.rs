@@ -238,17 +238,53 @@ fn look_nowhere() -> Draft {
 
 // ---- Over random histories ----------------------------------------------------------------------
 
-/// What may happen next. Numbers choose from small sets, so that histories collide with themselves.
+/// What may happen next. Numbers choose from small sets, so that histories collide with themselves;
+/// `back` says which session: so many logins ago.
 #[derive(Debug, Clone)]
 enum Step {
-    Login { session: u8, staff: u8, observed: bool },
-    Logout { session: u8 },
-    Grant { n: u8, staff: u8, observed: bool, customer: u8, weak: bool, charged: bool, high_value: bool },
-    Look { session: u8, grant: u8, customer: u8 },
-    List { session: u8, rows: u32 },
-    Revoke(Target),
-    Status { staff: u8, active: bool },
-    Mode { enforce: bool },
+    Login {
+        staff: u8,
+        observed: bool,
+    },
+    Logout {
+        back: u8,
+    },
+    Grant {
+        n: u8,
+        staff: u8,
+        observed: bool,
+        customer: u8,
+        weak: bool,
+        charged: bool,
+        high_value: bool,
+    },
+    /// Mostly as the holder of the grant would look; else somebody at somebody.
+    Look {
+        grant: u8,
+        as_holder: bool,
+        back: u8,
+        customer: u8,
+    },
+    List {
+        back: u8,
+        rows: u32,
+    },
+    RevokeGrant {
+        n: u8,
+    },
+    RevokeSession {
+        back: u8,
+    },
+    RevokeStaff {
+        staff: u8,
+    },
+    Status {
+        staff: u8,
+        active: bool,
+    },
+    Mode {
+        enforce: bool,
+    },
 }
 
 const STAFF: [&str; 2] = ["s-0", "s-1"];
@@ -265,43 +301,43 @@ fn staff_id(n: u8) -> StaffId {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (staff, session, grant, customer) = (0..2u8, 1..5u8, 1..13u8, 0..3u8);
-    let target = prop_oneof![
-        grant.clone().prop_map(|n| Target::Grant(grant_id(n))),
-        session.clone().prop_map(|n| Target::Session(common::session(n))),
-        staff.clone().prop_map(|n| Target::Staff(staff_id(n))),
-    ];
+    let (staff, n, customer) = (0..2u8, 1..6u8, 0..3u8);
+    let back = prop_oneof![4 => Just(0u8), 1 => 1..4u8];
+    let (rarely, mostly) = (prop::bool::weighted(0.2), prop::bool::weighted(0.8));
     prop_oneof![
-        3 => (session.clone(), staff.clone(), prop::bool::weighted(0.2))
-            .prop_map(|(session, staff, observed)| Step::Login { session, staff, observed }),
-        1 => session.clone().prop_map(|session| Step::Logout { session }),
-        8 => (grant.clone(), staff.clone(), prop::bool::weighted(0.2), customer.clone(), any::<bool>(),
-            any::<bool>(), prop::bool::weighted(0.3))
-            .prop_map(|(n, staff, observed, customer, weak, charged, high_value)| Step::Grant {
+        4 => (staff.clone(), rarely).prop_map(|(staff, observed)| Step::Login { staff, observed }),
+        1 => back.clone().prop_map(|back| Step::Logout { back }),
+        8 => (n.clone(), staff.clone(), rarely, customer.clone(), any::<bool>(), any::<bool>(), rarely).prop_map(
+            |(n, staff, observed, customer, weak, charged, high_value)| Step::Grant {
                 n, staff, observed, customer, weak, charged, high_value,
-            }),
-        12 => (session.clone(), grant, customer)
-            .prop_map(|(session, grant, customer)| Step::Look { session, grant, customer }),
-        4 => (session, 0..12u32).prop_map(|(session, rows)| Step::List { session, rows }),
-        1 => target.prop_map(Step::Revoke),
-        2 => (staff, prop::bool::weighted(0.8)).prop_map(|(staff, active)| Step::Status { staff, active }),
-        1 => prop::bool::weighted(0.8).prop_map(|enforce| Step::Mode { enforce }),
+            },
+        ),
+        12 => (n.clone(), mostly, back.clone(), customer)
+            .prop_map(|(grant, as_holder, back, customer)| Step::Look { grant, as_holder, back, customer }),
+        4 => (back.clone(), 0..12u32).prop_map(|(back, rows)| Step::List { back, rows }),
+        2 => n.prop_map(|n| Step::RevokeGrant { n }),
+        1 => back.prop_map(|back| Step::RevokeSession { back }),
+        1 => staff.clone().prop_map(|staff| Step::RevokeStaff { staff }),
+        3 => (staff, mostly).prop_map(|(staff, active)| Step::Status { staff, active }),
+        1 => mostly.prop_map(|enforce| Step::Mode { enforce }),
     ]
 }
 
 /// Minutes to wait, and what then comes in one group.
 fn history() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
     let wait = prop_oneof![6 => 0..3u64, 1 => Just(45), 1 => Just(200)];
-    prop::collection::vec((wait, prop::collection::vec(step(), 1..4)), 1..60)
+    let group =
+        prop_oneof![3 => step().prop_map(|step| vec![step]), 1 => prop::collection::vec(step(), 2..4)];
+    prop::collection::vec((wait, group), 20..80)
 }
 
 /// What the test knows of the history, by its own count.
 #[derive(Debug, Default)]
 struct Witness {
     desk_is_observed: bool,
-    /// Whose, and at which door.
-    seats: BTreeMap<SessionId, (StaffId, AppId)>,
-    grants: BTreeMap<GrantId, GrantIssued>,
+    /// Every session there was, in the order of logins.
+    seats: Vec<Viewer>,
+    grants: BTreeMap<GrantId, (GrantIssued, CustomerId)>,
     over: BTreeSet<SessionId>,
     revoked: BTreeSet<GrantId>,
     inactive: BTreeSet<StaffId>,
@@ -313,19 +349,19 @@ impl Witness {
         if self.desk_is_observed || *app == observed_app() { Mode::Observe } else { Mode::Enforce }
     }
 
-    fn draft(&self, step: &Step, now: Timestamp) -> Draft {
-        let viewer = |session: u8| {
-            let (staff, app) =
-                self.seats.get(&common::session(session)).cloned().unwrap_or((staff_id(0), app()));
-            Viewer { staff, session: common::session(session), app }
-        };
+    /// `place`: the step's place in its group.
+    fn draft(&self, step: &Step, place: usize, now: Timestamp) -> Draft {
+        let nobody = Viewer { staff: staff_id(0), session: session(0), app: app() };
+        let seat = |back: u8| self.seats.iter().rev().nth(back.into()).unwrap_or(&nobody).clone();
         let door = |observed| if observed { observed_app() } else { app() };
+        let revoke = |target| revocation(target, Actor::Operator, RevokeReason::Drill);
         match step.clone() {
-            Step::Login { session, staff, observed } => {
-                login(session, &staff_id(staff), &door(observed), now)
+            Step::Login { staff, observed } => {
+                let fresh = u8::try_from(self.seats.len() + place + 1).expect("fewer logins than that");
+                login(fresh, &staff_id(staff), &door(observed), now)
             }
-            Step::Logout { session } => Draft::plain(Event::SessionClosed(SessionClosed {
-                session: common::session(session),
+            Step::Logout { back } => Draft::plain(Event::SessionClosed(SessionClosed {
+                session: seat(back).session,
                 why: SessionEnd::Logout,
             })),
             Step::Grant { n, staff, observed, customer, weak, charged, high_value } => {
@@ -339,17 +375,23 @@ impl Witness {
                 };
                 at(grant, &format!("c-{customer}"))
             }
-            Step::Look { session, grant, customer } => {
-                let (by, customer) = (viewer(session), CustomerId::new(format!("c-{customer}")));
+            Step::Look { grant, as_holder, back, customer } => {
+                let customer = CustomerId::new(format!("c-{customer}"));
+                let (by, customer) = match self.holder(grant_id(grant), back) {
+                    Some(holder) if as_holder => holder,
+                    Some(_) | None => (seat(back), customer),
+                };
                 let mode = self.mode(&by.app);
                 reveal(by, &customer, grant_id(grant), FieldClass::IdentityName.into(), mode)
             }
-            Step::List { session, rows } => {
-                let by = viewer(session);
+            Step::List { back, rows } => {
+                let by = seat(back);
                 let mode = self.mode(&by.app);
                 listed(by, rows, mode)
             }
-            Step::Revoke(target) => revocation(target, Actor::Operator, RevokeReason::Drill),
+            Step::RevokeGrant { n } => revoke(Target::Grant(grant_id(n))),
+            Step::RevokeSession { back } => revoke(Target::Session(seat(back).session)),
+            Step::RevokeStaff { staff } => revoke(Target::Staff(staff_id(staff))),
             Step::Status { staff, active } => {
                 let status = if active { StaffStatus::Active } else { StaffStatus::Suspended };
                 staff_recorded(StaffRecord { status, ..record(&staff_id(staff), Role::Agent) })
@@ -358,13 +400,20 @@ impl Witness {
         }
     }
 
+    /// The holder of a grant, in one of their sessions at its app, and whom it is about.
+    fn holder(&self, grant: GrantId, back: u8) -> Option<(Viewer, CustomerId)> {
+        let (held, customer) = self.grants.get(&grant)?;
+        let mut theirs = self.seats.iter().rev().filter(|s| s.staff == held.staff && s.app == held.app);
+        Some((theirs.nth(back.into())?.clone(), customer.clone()))
+    }
+
     /// Notes an admitted entry, and says what must not have been.
-    fn saw(&mut self, Record { entry, .. }: &Record) -> Result<(), TestCaseError> {
+    fn saw(&mut self, Record { entry, openings, .. }: &Record) -> Result<(), TestCaseError> {
         let now = entry.time;
         match &entry.event {
             Event::SessionOpened(e) => {
                 prop_assert!(!self.inactive.contains(&e.staff), "a suspended person logged in");
-                self.seats.insert(e.session, (e.staff.clone(), e.door.clone()));
+                self.seats.push(Viewer { staff: e.staff.clone(), session: e.session, app: e.door.clone() });
             }
             Event::SessionClosed(e) => drop(self.over.insert(e.session)),
             Event::StaffRecorded(StaffRecorded { record, .. }) => {
@@ -392,13 +441,16 @@ impl Witness {
                     self.shift(&e.staff, now);
                 }
                 self.revoked.remove(&e.grant);
-                self.grants.insert(e.grant, e.clone());
+                let subject = &openings[0].as_ref().expect("just made").subject;
+                self.grants.insert(e.grant, (e.clone(), subject.customer.clone()));
             }
             Event::Revealed(e) => {
                 prop_assert!(!self.over.contains(&e.by.session), "a look in a session that is over");
                 prop_assert!(!self.revoked.contains(&e.grant), "a look under a revoked grant");
                 prop_assert!(!self.inactive.contains(&e.by.staff), "a look of a suspended person");
-                let grant = self.grants.get(&e.grant).expect("a look under a grant that never was");
+                let (grant, customer) =
+                    self.grants.get(&e.grant).expect("a look under a grant that never was");
+                prop_assert_eq!(customer, &openings[0].as_ref().expect("just made").subject.customer);
                 prop_assert!(now < grant.expires && grant.staff == e.by.staff && grant.app == e.by.app);
                 self.shift(&e.by.staff, now);
             }
@@ -418,8 +470,8 @@ impl Witness {
 
     fn end(&mut self, staff: &StaffId) {
         self.inactive.insert(staff.clone());
-        self.over.extend(self.seats.iter().filter(|(_, (whose, _))| whose == staff).map(|(id, _)| *id));
-        self.revoked.extend(self.grants.values().filter(|g| g.staff == *staff).map(|g| g.grant));
+        self.over.extend(self.seats.iter().filter(|s| s.staff == *staff).map(|s| s.session));
+        self.revoked.extend(self.grants.values().filter(|(g, _)| g.staff == *staff).map(|(g, _)| g.grant));
     }
 
     fn shift(&mut self, staff: &StaffId, now: Timestamp) -> &mut (Timestamp, u32, u32, u32) {
@@ -445,7 +497,7 @@ fn replayed(records: &[Record], forget_customers: bool) -> Result<Vec<u8>, (usiz
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn over_any_history_revocation_and_budgets_hold_and_a_replay_gives_the_same_bytes(history in history()) {
@@ -456,7 +508,8 @@ proptest! {
         for (minutes, group) in history {
             log.wait(minutes);
             let before = (log.admitted.len(), log.state.read().encode());
-            let drafts = group.iter().map(|step| witness.draft(step, log.now)).collect();
+            let draft = |(place, step)| witness.draft(step, place, log.now);
+            let drafts = group.iter().enumerate().map(draft).collect();
             match log.append(drafts) {
                 Ok(()) => log.admitted[before.0..].iter().try_for_each(|record| witness.saw(record))?,
                 Err(_) => prop_assert_eq!(log.state.read().encode(), before.1, "a refusal left a trace"),

@@ -1,5 +1,7 @@
 //! What the fold admits, one by one, and over random histories what it never admits.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

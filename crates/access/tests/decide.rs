@@ -1,5 +1,7 @@
 //! "May they?", as it is asked all day long.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use common::{World, app, observed_app};

@@ -1,5 +1,7 @@
 //! What tickets prove, and the tricks that prove nothing.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 use std::time::Duration;
 
 use model::{AppId, CustomerId, Evidence, StaffId, TicketId, Tier, Timestamp};

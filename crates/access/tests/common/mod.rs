@@ -1,5 +1,6 @@
 //! A small world for tests: two apps, some staff, and a log that keeps what was admitted.
-#![allow(dead_code)] // each test file uses its part of it
+// Each test file uses its part of it.
+#![allow(dead_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -77,7 +77,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Keeps up with the ledger until it is closed.
+    /// Keeps up with the ledger. Ends only if it fails; drop it to stop, which leaves the view whole.
     pub async fn follow(self, ledger: Ledger) -> Result<(), ViewsError> {
         let mut growth = ledger.growth();
         let mut fold = self;

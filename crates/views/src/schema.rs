@@ -41,7 +41,8 @@ pub fn open(dir: &Path, ledger: &Ledger) -> Result<(Fold, Views), ViewsError> {
     open_of(dir, &log)
 }
 
-/// Discards the view in `dir` and folds the whole ledger anew.
+/// Discards the view in `dir` and folds the whole ledger anew. Erasing a customer ends with this: what the
+/// ledger can no longer open, a new view does not know.
 pub fn rebuild(
     dir: &Path,
     ledger: &Ledger,

@@ -71,17 +71,7 @@ impl Books {
     }
 
     pub(crate) fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, LedgerError> {
-        let mut records = Vec::new();
-        if limit == 0 {
-            return Ok(records);
-        }
-        self.journal.visit(from, &mut |batch| {
-            for item in batch.items().filter(|item| item.index >= from).take(limit - records.len()) {
-                records.push(record(&self.vault, item.index, item.entry, item.sealed)?);
-            }
-            Ok(if records.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok(records)
+        read(&*self.journal, &self.vault, from, limit)
     }
 
     pub(crate) fn prove(&self, index: u64) -> Result<Receipt, LedgerError> {
@@ -115,31 +105,50 @@ impl Books {
     }
 
     /// Publishes what is durable, if that is more than what is published.
+    pub(crate) fn publish(&self) -> Result<(), LedgerError> {
+        if self.published().size == self.size() {
+            return Ok(());
+        }
+        self.publish_all()
+    }
+
+    /// Publishes what is durable, and writes again whatever of it a crash may have taken.
     ///
     /// The order matters: tiles before the checkpoint that needs them; the head store before anyone outside
     /// can see the checkpoint, so that a log that was rolled back behind what others saw is always noticed.
-    pub(crate) fn publish(&self) -> Result<(), LedgerError> {
-        let size = self.size();
-        let old = self.published();
-        if old.size == size {
-            return Ok(());
-        }
-        let note = {
+    pub(crate) fn publish_all(&self) -> Result<(), LedgerError> {
+        let (size, note) = {
             let mut shelf = self.shelf();
-            shelf.catch_up(&*self.journal, size)?;
+            shelf.catch_up(&*self.journal, self.size())?;
             shelf.put_partials()?;
-            shelf.checkpoint().clone()
+            (shelf.size(), shelf.checkpoint().clone())
         };
-        self.head.swap(&old.note, &note)?;
-        self.put_checkpoint(&note)?;
+        self.head.swap(&self.published().note, &note)?;
+        let path = &self.checkpoint_path;
+        replace(&*self.disk, path, note.as_bytes(), Readers::All).at("write", path)?;
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = Published { size, note };
         Ok(())
     }
+}
 
-    pub(crate) fn put_checkpoint(&self, note: &str) -> Result<(), LedgerError> {
-        let path = &self.checkpoint_path;
-        replace(&*self.disk, path, note.as_bytes(), Readers::All).at("write", path)
+/// Reads up to `limit` records from number `from` on.
+pub(crate) fn read(
+    journal: &dyn JournalReader,
+    vault: &Vault,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Record>, LedgerError> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
     }
+    journal.visit(from, &mut |batch| {
+        for item in batch.items().filter(|item| item.index >= from).take(limit - found.len()) {
+            found.push(record(vault, item.index, item.entry, item.sealed)?);
+        }
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
 }
 
 /// Reads an item of the journal. What opens must open its own entry: openings that were moved from one entry to

@@ -30,7 +30,8 @@ impl Checkpoint {
 
     /// Reads the text of a note. Extension lines are allowed and ignored.
     pub fn parse(text: &str) -> Result<Self, NotACheckpoint> {
-        let lines: Vec<&str> = text.strip_suffix('\n').ok_or(NotACheckpoint("no last line"))?.split('\n').collect();
+        let lines: Vec<&str> =
+            text.strip_suffix('\n').ok_or(NotACheckpoint("no last line"))?.split('\n').collect();
         let [origin, size, root, extensions @ ..] = lines.as_slice() else {
             return Err(NotACheckpoint("fewer than three lines"));
         };

@@ -119,7 +119,9 @@ pub enum LedgerError {
         source: CheckpointError,
     },
     /// The batch says another root than its entries have.
-    #[error("the entries up to {size} do not have the root that the journal's own checkpoint says: the journal was changed. Nothing was overwritten. Restore it from a backup or a replica")]
+    #[error(
+        "the entries up to {size} do not have the root that the journal's own checkpoint says: the journal was changed. Nothing was overwritten. Restore it from a backup or a replica"
+    )]
     WrongRoot {
         /// The size of the tree.
         size: u64,
@@ -149,7 +151,9 @@ pub enum LedgerError {
         source: rusqlite::Error,
     },
     /// At replay, admission refused what it once admitted.
-    #[error("entry {index} is in the ledger, but is refused at replay ({why}): this version decides differently, or the ledger was written by something else")]
+    #[error(
+        "entry {index} is in the ledger, but is refused at replay ({why}): this version decides differently, or the ledger was written by something else"
+    )]
     Contradiction {
         /// Which entry.
         index: u64,

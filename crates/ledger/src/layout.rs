@@ -83,7 +83,11 @@ impl Layout {
         let path = self.format();
         let found = self.read(disk, &path, "format")?;
         if *found != FORMAT {
-            return Err(LedgerError::Format { path, found: found.trim_end().to_owned(), known: FORMAT.trim_end() });
+            return Err(LedgerError::Format {
+                path,
+                found: found.trim_end().to_owned(),
+                known: FORMAT.trim_end(),
+            });
         }
         Ok(())
     }
@@ -101,7 +105,12 @@ impl Layout {
         MasterKey::from_text(&text).ok_or_else(|| LedgerError::Key { path, why: why() })
     }
 
-    fn read(&self, disk: &dyn Disk, path: &Path, name: &'static str) -> Result<Zeroizing<String>, LedgerError> {
+    fn read(
+        &self,
+        disk: &dyn Disk,
+        path: &Path,
+        name: &'static str,
+    ) -> Result<Zeroizing<String>, LedgerError> {
         match disk.read(path) {
             Ok(bytes) => Ok(Zeroizing::new(String::from_utf8_lossy(&Zeroizing::new(bytes)).into_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

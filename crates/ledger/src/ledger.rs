@@ -120,9 +120,7 @@ impl Ledger {
             durable: watch::Sender::new(size),
             stopped: AtomicBool::new(false),
         });
-        // A crash between the head store and the file leaves the file behind.
-        books.put_checkpoint(&head_note)?;
-        books.publish()?;
+        books.publish_all()?;
 
         let publisher = start_publisher(books.clone(), options)?;
         let (orders, queue) = mpsc::channel(QUEUE);
@@ -261,7 +259,8 @@ fn start_publisher(books: Arc<Books>, options: &Options) -> Result<Publisher, Le
     let (stop, stopped) = std::sync::mpsc::channel();
     let (fatal, every) = (options.fatal.clone(), options.publish_every);
     let thread = std::thread::Builder::new().name("ledger-publish".to_owned());
-    let thread = thread.spawn(move || publish(&books, &*fatal, every, &stopped)).map_err(LedgerError::Thread)?;
+    let thread =
+        thread.spawn(move || publish(&books, &*fatal, every, &stopped)).map_err(LedgerError::Thread)?;
     Ok(Publisher { stop, thread })
 }
 
@@ -283,4 +282,3 @@ fn publish(books: &Books, fatal: &dyn Fatal, every: Duration, stopped: &Receiver
         }
     }
 }
-

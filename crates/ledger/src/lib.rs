@@ -14,7 +14,9 @@ pub mod proof;
 pub mod receipt;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 
+mod archive;
 mod books;
 mod commit;
 mod head;
@@ -23,9 +25,11 @@ mod layout;
 mod ledger;
 mod options;
 mod shelf;
+mod tiler;
 mod vault;
 
-pub use admission::{AdmitAll, Admission};
+pub use admission::{Admission, AdmitAll};
+pub use archive::Archive;
 pub use draft::{Draft, Record};
 pub use error::{AppendError, LedgerError, ReceiptError};
 pub use ledger::Ledger;

@@ -100,8 +100,11 @@ impl<'a> SignatureLine<'a> {
 
 /// `SHA-256(name || 0x0A || type || public key)[:4]`.
 fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let hash =
-        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
+    let hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', ED25519])
+        .chain_update(key.as_bytes())
+        .finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 

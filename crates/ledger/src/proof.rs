@@ -47,7 +47,8 @@ impl TlogProof {
 
     /// Reads it.
     pub fn parse(text: &str) -> Result<Self, NotAProof> {
-        let (head, checkpoint) = text.split_once("\n\n").ok_or(NotAProof("no blank line before the checkpoint"))?;
+        let (head, checkpoint) =
+            text.split_once("\n\n").ok_or(NotAProof("no blank line before the checkpoint"))?;
         let mut lines = head.split('\n').peekable();
         if lines.next() != Some(FIRST_LINE) {
             return Err(NotAProof("the first line is not c2sp.org/tlog-proof@v1"));

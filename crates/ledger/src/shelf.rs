@@ -13,19 +13,14 @@ use crate::disk::{Disk, replace_derived};
 use crate::error::{At, LedgerError};
 use crate::journal::{Batch, JournalReader};
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
-use crate::tree::{Frontier, Hash, Nodes, Spine, leaf_hash, node_hash};
+use crate::tiler::Tiler;
+use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
 
-/// The tiles of the tree over the first [`size`](Self::size) entries, under a directory that can be served as
-/// it is.
+/// The tiles of the tree over the first [`size`](Self::size) entries.
 #[derive(Debug)]
 pub(crate) struct Shelf {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
-    frontier: Frontier,
-    /// For each tile level, the hashes of the tile that grows.
-    growing: Vec<Vec<Hash>>,
-    /// The bundle that grows.
-    bundle: Vec<u8>,
+    store: TileStore,
+    tiler: Tiler,
     /// The checkpoint of the last batch taken in.
     checkpoint: Arc<str>,
     /// For each tile level, the full tile that was read last.
@@ -35,23 +30,22 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// The shelf of the tree without entries.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, checkpoint: Arc<str>) -> Self {
-        let (frontier, growing, bundle) = Default::default();
-        Self { disk, dir, frontier, growing, bundle, checkpoint, cache: Mutex::default() }
+        Self { store: TileStore { disk, dir }, tiler: Tiler::default(), checkpoint, cache: Mutex::default() }
     }
 
     /// How many entries it has taken in.
     pub(crate) fn size(&self) -> u64 {
-        self.frontier.size()
+        self.tiler.size()
     }
 
     /// The root over them.
     pub(crate) fn root(&self) -> Hash {
-        self.frontier.root()
+        self.tiler.root()
     }
 
     /// The tree's right edge, for whoever goes on from here.
     pub(crate) fn frontier(&self) -> &Frontier {
-        &self.frontier
+        self.tiler.frontier()
     }
 
     /// The signed checkpoint over them, as a note.
@@ -74,7 +68,7 @@ impl Shelf {
     pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), LedgerError> {
         debug_assert_eq!(batch.first(), self.size());
         for item in batch.items() {
-            self.add(item.entry)?;
+            self.tiler.add(item.entry, |tile, bytes| self.store.put_full(tile, bytes))?;
         }
         let wrong = LedgerError::WrongRoot { size: batch.end() };
         let body = batch.checkpoint().split_inclusive("\n\n").next().and_then(|text| text.strip_suffix('\n'));
@@ -82,73 +76,13 @@ impl Shelf {
             Some(Ok(said)) if (said.size, said.root) == (self.size(), self.root()) => {}
             _ => return Err(wrong),
         }
-        self.frontier.forget();
         self.checkpoint = batch.checkpoint().into();
         Ok(())
     }
 
-    fn add(&mut self, entry: &[u8]) -> Result<(), LedgerError> {
-        self.frontier.push(leaf_hash(entry));
-        let size = self.size();
-        tile::push_entry(&mut self.bundle, entry);
-        if size.is_multiple_of(FULL) {
-            let bundle = std::mem::take(&mut self.bundle);
-            self.put(TilePath::full(Kind::Entries, size / FULL - 1), &bundle)?;
-        }
-        for level in 0u8.. {
-            let nodes = tile::nodes_at(Kind::Hashes(level), size);
-            let is_new = size.trailing_zeros() >= u32::from(level) * u32::from(HEIGHT);
-            let Some(hash) = self.frontier.newest(level * HEIGHT).filter(|_| is_new && nodes > 0) else { break };
-            if self.growing.len() == usize::from(level) {
-                self.growing.push(Vec::with_capacity(FULL as usize));
-            }
-            let growing = &mut self.growing[usize::from(level)];
-            growing.push(hash);
-            if growing.len() as u64 == FULL {
-                let bytes = std::mem::take(growing).concat();
-                self.put(TilePath::full(Kind::Hashes(level), nodes / FULL - 1), &bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a full tile, unless it is there already, and removes the partial ones that led to it.
-    fn put(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
-        self.put_file(tile, bytes)?;
-        let partials = self.dir.join(tile.partials());
-        self.disk.remove_dir(&partials).at("remove", &partials)
-    }
-
-    fn put_file(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
-        let path = self.dir.join(tile.to_string());
-        match self.disk.read(&path) {
-            Ok(there) if there == bytes => return Ok(()),
-            Ok(_) => tracing::warn!(path = %path.display(), "a tile differs from the journal and is written again"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(LedgerError::Disk { doing: "read", path, source }),
-        }
-        if let Some(parent) = path.parent() {
-            self.disk.create_dir(parent).at("make", parent)?;
-        }
-        replace_derived(&*self.disk, &path, bytes).at("write", &path)
-    }
-
     /// Writes the partial tiles of the tree as it is, so that the directory is a whole log by itself.
     pub(crate) fn put_partials(&self) -> Result<(), LedgerError> {
-        for kind in tile::kinds(self.size()) {
-            let number = tile::nodes_at(kind, self.size()) / FULL;
-            if let Some(tile) = TilePath::at_size(kind, number, self.size()) {
-                self.put_file(tile, &self.growing_bytes(kind))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn growing_bytes(&self, kind: Kind) -> Vec<u8> {
-        match kind {
-            Kind::Entries => self.bundle.clone(),
-            Kind::Hashes(level) => self.growing.get(usize::from(level)).map(|g| g.concat()).unwrap_or_default(),
-        }
+        self.tiler.partials().try_for_each(|(tile, bytes)| self.store.put(tile, bytes))
     }
 
     /// The bytes of a tile, full or partial; `None` where the tree has no such tile.
@@ -158,10 +92,9 @@ impl Shelf {
         }
         let full = TilePath::full(tile.kind(), tile.number());
         let bytes = if full.is_within(self.size()) {
-            let path = self.dir.join(full.to_string());
-            self.disk.read(&path).at("read", &path)?
+            self.store.read(full)?
         } else {
-            self.growing_bytes(tile.kind())
+            self.tiler.growing_bytes(tile.kind()).to_vec()
         };
         Ok(tile::prefix(tile.kind(), &bytes, tile.width()).map(<[u8]>::to_vec))
     }
@@ -184,8 +117,7 @@ impl Shelf {
         {
             return Ok(bytes.clone());
         }
-        let path = self.dir.join(TilePath::full(Kind::Hashes(level), number).to_string());
-        let bytes: Arc<[u8]> = self.disk.read(&path).at("read", &path)?.into();
+        let bytes: Arc<[u8]> = self.store.read(TilePath::full(Kind::Hashes(level), number))?.into();
         if cache.len() <= at {
             cache.resize(at + 1, None);
         }
@@ -207,8 +139,46 @@ impl Nodes for Shelf {
             let bytes = self.full_tile(tile_level, number)?;
             Ok(root_over(&bytes.as_chunks().0[at..at + count]))
         } else {
-            Ok(root_over(&self.growing[usize::from(tile_level)][at..at + count]))
+            Ok(root_over(&self.tiler.growing(tile_level)[at..at + count]))
         }
+    }
+}
+
+/// The files of tiles, under a directory that can be served as it is.
+#[derive(Debug)]
+struct TileStore {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+}
+
+impl TileStore {
+    fn read(&self, tile: TilePath) -> Result<Vec<u8>, LedgerError> {
+        let path = self.dir.join(tile.to_string());
+        self.disk.read(&path).at("read", &path)
+    }
+
+    /// Writes a full tile, and removes the partial ones that led to it.
+    fn put_full(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
+        self.put(tile, bytes)?;
+        let partials = self.dir.join(tile.partials());
+        self.disk.remove_dir(&partials).at("remove", &partials)
+    }
+
+    /// Writes a tile, unless it is there already.
+    fn put(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = self.dir.join(tile.to_string());
+        match self.disk.read(&path) {
+            Ok(there) if there == bytes => return Ok(()),
+            Ok(_) => {
+                tracing::warn!(path = %path.display(), "a tile differs from the journal and is written again")
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LedgerError::Disk { doing: "read", path, source }),
+        }
+        if let Some(parent) = path.parent() {
+            self.disk.create_dir(parent).at("make", parent)?;
+        }
+        replace_derived(&*self.disk, &path, bytes).at("write", &path)
     }
 }
 

@@ -155,9 +155,9 @@ pub fn entries(bundle: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
         if rest.is_empty() {
             return None;
         }
-        let entry = rest.split_first_chunk::<2>().and_then(|(length, tail)| {
-            tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-        });
+        let entry = rest
+            .split_first_chunk::<2>()
+            .and_then(|(length, tail)| tail.split_at_checked(usize::from(u16::from_be_bytes(*length))));
         rest = entry.map_or(&[], |(_, tail)| tail);
         Some(entry.map(|(entry, _)| entry))
     })
@@ -201,9 +201,22 @@ mod tests {
     #[test]
     fn only_the_canonical_spelling_is_read() {
         for wrong in [
-            "tile/0/67", "tile/00/067", "tile/0/x000/067", "tile/0/001/067", "tile/0/x067", "tile/64/000",
-            "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/-1/000", "tile/0/+67", "/tile/0/000",
-            "tile/data/000", "tile/0/000/", "tile/0/../000", "tile/0/x999/x999/x999/x999/x999/x999/x999/x999",
+            "tile/0/67",
+            "tile/00/067",
+            "tile/0/x000/067",
+            "tile/0/001/067",
+            "tile/0/x067",
+            "tile/64/000",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/01",
+            "tile/-1/000",
+            "tile/0/+67",
+            "/tile/0/000",
+            "tile/data/000",
+            "tile/0/000/",
+            "tile/0/../000",
+            "tile/0/x999/x999/x999/x999/x999/x999/x999/x999",
         ] {
             assert_eq!(wrong.parse::<TilePath>(), Err(NotATile), "{wrong}");
         }

@@ -76,7 +76,12 @@ impl MasterKey {
 #[allow(clippy::expect_used)]
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes a key of any length.
-    Hmac::<Sha256>::new_from_slice(key).expect("any key length").chain_update(message).finalize().into_bytes().into()
+    Hmac::<Sha256>::new_from_slice(key)
+        .expect("any key length")
+        .chain_update(message)
+        .finalize()
+        .into_bytes()
+        .into()
 }
 
 /// Names a customer's key, and nothing else: random, and gone with the key.
@@ -114,7 +119,11 @@ impl fmt::Debug for Vault {
 
 impl Vault {
     /// Opens the store at `path`; makes it if it is not there.
-    pub(crate) fn open(path: &Path, master: &MasterKey, entropy: Arc<dyn Entropy>) -> Result<Self, LedgerError> {
+    pub(crate) fn open(
+        path: &Path,
+        master: &MasterKey,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, LedgerError> {
         let failed = |source| LedgerError::Keys { path: path.to_owned(), source };
         let db = Connection::open(path).map_err(failed)?;
         // FULL: a key is durable when its transaction returns. secure_delete: a destroyed key is overwritten.
@@ -209,18 +218,26 @@ impl Vault {
             let (nonce, tail_of_head) = head.split_at(NONCE);
             let (name, length) = tail_of_head.split_at(16 + TAG);
             let length = length.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
-            let (body, tail) =
-                tail.split_at_checked(length).ok_or(LedgerError::Openings { index, what: "they are cut off" })?;
+            let (body, tail) = tail
+                .split_at_checked(length)
+                .ok_or(LedgerError::Openings { index, what: "they are cut off" })?;
             openings.push(self.open_one(index, nonce, name, body)?);
             rest = tail;
         }
         Ok(openings)
     }
 
-    fn open_one(&self, index: u64, nonce: &[u8], name: &[u8], body: &[u8]) -> Result<Option<Opening>, LedgerError> {
+    fn open_one(
+        &self,
+        index: u64,
+        nonce: &[u8],
+        name: &[u8],
+        body: &[u8],
+    ) -> Result<Option<Opening>, LedgerError> {
         let damaged = |what| LedgerError::Openings { index, what };
         let nonce = XNonce::try_from(nonce).map_err(|_| damaged("they are cut off"))?;
-        let name = self.naming.decrypt(&nonce, name).map_err(|_| damaged("the name of a key does not open"))?;
+        let name =
+            self.naming.decrypt(&nonce, name).map_err(|_| damaged("the name of a key does not open"))?;
         let id = KeyId::try_from(name).map_err(|_| damaged("the name of a key is too short"))?;
         let Some(key) = self.find_by_id(&mut self.keys(), &id)? else { return Ok(None) };
         let plain = key.cipher.decrypt(&nonce, body).map_err(|_| damaged("an opening does not open"))?;
@@ -263,7 +280,10 @@ impl Vault {
 
     fn unwrap_key(&self, who: &Who, id: KeyId, wrapped: &[u8]) -> Result<CustomerKey, LedgerError> {
         let secret = wrapped.split_first_chunk::<NONCE>().and_then(|(nonce, body)| {
-            self.wrapping.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: who }).ok().map(Zeroizing::new)
+            self.wrapping
+                .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: who })
+                .ok()
+                .map(Zeroizing::new)
         });
         let cipher = secret.and_then(|secret| XChaCha20Poly1305::new_from_slice(&secret).ok());
         let why = || "a customer's key in it does not open with this master key".to_owned();
@@ -320,6 +340,7 @@ impl Keys {
 #[allow(clippy::expect_used)]
 fn seal_bytes(cipher: &XChaCha20Poly1305, nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     // Fails only for more than 256 GiB.
-    let body = cipher.encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad }).expect("openings are small");
+    let body =
+        cipher.encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad }).expect("openings are small");
     [nonce.as_slice(), &body].concat()
 }

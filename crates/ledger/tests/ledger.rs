@@ -4,10 +4,12 @@
 mod common;
 
 use common::{Home, START, listed, questioned, refused, revealed, started};
-use sightline_ledger::error::Malformed;
-use sightline_ledger::{AdmitAll, Admission, AppendError, Draft, Ledger, LedgerError, LogVerifier, Receipt, Record};
 use model::entry::Why;
 use model::{CustomerId, Event, Timestamp};
+use sightline_ledger::error::Malformed;
+use sightline_ledger::{
+    Admission, AdmitAll, AppendError, Draft, Ledger, LedgerError, LogVerifier, Receipt, Record,
+};
 
 #[tokio::test]
 async fn a_receipt_proves_exactly_what_was_recorded() {
@@ -40,7 +42,8 @@ async fn what_was_recorded_is_there_again_after_a_restart() {
         ledger.append(draft.clone()).await.unwrap();
     }
     let before = ledger.read(0, 1000).unwrap();
-    let tiles: Vec<_> = ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
+    let tiles: Vec<_> =
+        ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
     ledger.close().await;
 
     let ledger = home.open();
@@ -58,7 +61,8 @@ async fn what_was_recorded_is_there_again_after_a_restart() {
         assert_eq!(verified.entry(), &before[index as usize].entry);
     }
     assert!(matches!(ledger.prove(700), Err(LedgerError::NoSuchEntry { index: 700, size: 700 })));
-    let again: Vec<_> = ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
+    let again: Vec<_> =
+        ["tile/0/000", "tile/entries/001", "tile/0/002.p/188"].map(|p| ledger.tile(p).unwrap()).into();
     assert!(tiles.iter().skip(2).all(Option::is_none), "not published before it was closed");
     assert!(again.iter().all(Option::is_some));
     ledger.close().await;
@@ -86,7 +90,8 @@ struct AtMost(usize);
 
 impl Admission for AtMost {
     fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
-        let forms = |record: &&Record| matches!(&record.entry.event, Event::Refused(e) if e.why == Why::ForgedForm);
+        let forms =
+            |record: &&Record| matches!(&record.entry.event, Event::Refused(e) if e.why == Why::ForgedForm);
         let wanted = group.iter().filter(forms).count();
         self.0 = self.0.checked_sub(wanted).ok_or(Why::WeakBudget)?;
         Ok(())
@@ -119,7 +124,8 @@ async fn a_group_is_recorded_whole_or_leaves_no_trace() {
 async fn openings_must_open_what_the_event_commits_to() {
     let home = Home::new();
     let ledger = home.open();
-    let good = [revealed("c-1"), listed(&["c-1", "c-2"]), listed(&[]), questioned("c-3"), refused(Why::Policy)];
+    let good =
+        [revealed("c-1"), listed(&["c-1", "c-2"]), listed(&[]), questioned("c-3"), refused(Why::Policy)];
     for draft in &good {
         ledger.append(draft.clone()).await.unwrap();
     }
@@ -146,9 +152,8 @@ async fn openings_must_open_what_the_event_commits_to() {
 async fn an_entry_larger_than_the_format_allows_is_refused_and_the_largest_is_not() {
     let home = Home::new();
     let ledger = home.open();
-    let of_length = |length: usize| {
-        Draft::plain(Event::Started(model::entry::Started { software: "x".repeat(length) }))
-    };
+    let of_length =
+        |length: usize| Draft::plain(Event::Started(model::entry::Started { software: "x".repeat(length) }));
     let fits = (65_400..65_600).rev().find(|length| {
         let event = of_length(*length).event;
         model::Entry { time: Timestamp(u64::MAX), event }.encode().len() == model::entry::MAX_ENTRY_BYTES
@@ -213,7 +218,8 @@ async fn a_destroyed_key_takes_the_customer_out_of_every_entry_and_every_proof_s
         let customer = |o: &Option<model::Opening>| Some(o.as_ref()?.subject.customer.to_string());
         ledger.read(0, 9).unwrap().iter().map(|r| r.openings.iter().map(customer).collect()).collect()
     };
-    let expected = vec![vec![None], vec![Some("c-2".into()), None, Some("c-3".into())], vec![Some("c-2".into())]];
+    let expected =
+        vec![vec![None], vec![Some("c-2".into()), None, Some("c-3".into())], vec![Some("c-2".into())]];
     assert_eq!(known(&ledger), expected);
     ledger.append(revealed("c-1")).await.unwrap();
     ledger.close().await;

@@ -1,9 +1,9 @@
 //! The journal in files: segments of frames, one write and one sync for each batch.
 
 use std::fmt::{self, Debug};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::frame::{self, Found};
 use super::{Batch, Journal, JournalReader, Visitor};
@@ -17,7 +17,7 @@ const MARK_BYTES: u64 = 64 * 1024;
 /// The writing side of the journal in files.
 pub(crate) struct FileJournal {
     files: Arc<Files>,
-    last: Option<Box<dyn DiskFile>>,
+    last: Option<(PathBuf, Box<dyn DiskFile>)>,
     segment_bytes: u64,
     buffer: Vec<u8>,
 }
@@ -34,6 +34,16 @@ struct Files {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     map: RwLock<Map>,
+}
+
+impl Files {
+    fn map(&self) -> RwLockReadGuard<'_, Map> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn map_mut(&self) -> RwLockWriteGuard<'_, Map> {
+        self.map.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where what is. Only durable bytes are in it, so no reader sees others.
@@ -93,51 +103,88 @@ impl FileJournal {
         dir: &Path,
         segment_bytes: u64,
         promised: u64,
-        visitor: &mut dyn FnMut(&Batch) -> Result<(), LedgerError>,
+        visitor: &mut BatchVisitor<'_>,
     ) -> Result<Self, LedgerError> {
-        let names = disk.list(dir).at("list", dir)?;
-        let mut map = Map::default();
-        for (at, name) in names.iter().enumerate() {
-            let path = dir.join(name);
-            let first: u64 = match name.strip_suffix(".wal").map(str::parse) {
-                Some(Ok(first)) if *name == segment_name(first) => first,
-                _ => return Err(LedgerError::Foreign { path }),
-            };
-            if first != map.size {
-                let what = "the segment that should stand here is missing";
-                return Err(LedgerError::Damaged { path, offset: 0, entry: map.size, what });
-            }
-            let is_last = at + 1 == names.len();
-            let length = disk.length(&path).at("look at", &path)?;
-            map.segments.push(Segment { path: path.clone(), length: 0 });
-            if let Err(broken) = scan(&*disk, &mut map, length, visitor)? {
-                let Broken { offset, what } = broken;
-                let mut rest = Vec::new();
-                let mut tail = disk.read_from(&path, offset).at("read", &path)?;
-                std::io::Read::read_to_end(&mut tail, &mut rest).at("read", &path)?;
-                if !is_last || map.size < promised || !frame::is_interrupted_write(&rest, offset) {
-                    return Err(LedgerError::Damaged { path, offset, entry: map.size, what });
-                }
-                disk.truncate(&path, offset).at("cut off the interrupted write at the end of", &path)?;
-            }
+        let (map, rest) = survey(&*disk, dir, promised, visitor)?;
+        if let Some(Unfinished { path, offset, .. }) = rest {
+            disk.truncate(&path, offset).at("cut off the interrupted write at the end of", &path)?;
         }
         let last = match map.segments.last() {
-            Some(segment) => Some(disk.append(&segment.path).at("open", &segment.path)?),
+            Some(Segment { path, .. }) => Some((path.clone(), disk.append(path).at("open", path)?)),
             None => None,
         };
         let files = Files { disk, dir: dir.to_owned(), map: RwLock::new(map) };
         Ok(Self { files: Arc::new(files), last, segment_bytes, buffer: Vec::new() })
     }
 
+    /// Reads a journal that another process may be writing, and changes nothing. Answers the reader, and how
+    /// many bytes of an unfinished write stand at the end.
+    pub(crate) fn read_only(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        promised: u64,
+        visitor: &mut BatchVisitor<'_>,
+    ) -> Result<(Arc<dyn JournalReader>, u64), LedgerError> {
+        let (map, rest) = survey(&*disk, dir, promised, visitor)?;
+        let files = Files { disk, dir: dir.to_owned(), map: RwLock::new(map) };
+        Ok((Arc::new(files), rest.map_or(0, |rest| rest.length)))
+    }
+
     fn begin_segment(&mut self, first: u64) -> Result<(), LedgerError> {
-        let Files { disk, dir, map } = &*self.files;
+        let Files { disk, dir, .. } = &*self.files;
         let path = dir.join(segment_name(first));
-        self.last = Some(disk.create(&path, Readers::Owner).at("make", &path)?);
+        self.last = Some((path.clone(), disk.create(&path, Readers::Owner).at("make", &path)?));
         // Without this a crash could lose the whole file, synced contents and all.
         disk.sync_dir(dir).at("sync", dir)?;
-        map.write().unwrap_or_else(PoisonError::into_inner).segments.push(Segment { path, length: 0 });
+        self.files.map_mut().segments.push(Segment { path, length: 0 });
         Ok(())
     }
+}
+
+/// What looks at every batch of a journal.
+pub(crate) type BatchVisitor<'a> = dyn FnMut(&Batch) -> Result<(), LedgerError> + 'a;
+
+/// What an interrupted write left at the end of the last segment.
+struct Unfinished {
+    path: PathBuf,
+    offset: u64,
+    length: u64,
+}
+
+/// Reads the whole journal.
+fn survey(
+    disk: &dyn Disk,
+    dir: &Path,
+    promised: u64,
+    visitor: &mut BatchVisitor<'_>,
+) -> Result<(Map, Option<Unfinished>), LedgerError> {
+    let names = disk.list(dir).at("list", dir)?;
+    let mut map = Map::default();
+    for (at, name) in names.iter().enumerate() {
+        let path = dir.join(name);
+        let first: u64 = match name.strip_suffix(".wal").map(str::parse) {
+            Some(Ok(first)) if *name == segment_name(first) => first,
+            _ => return Err(LedgerError::Foreign { path }),
+        };
+        if first != map.size {
+            let what = "the segment that should stand here is missing";
+            return Err(LedgerError::Damaged { path, offset: 0, entry: map.size, what });
+        }
+        let length = disk.length(&path).at("look at", &path)?;
+        map.segments.push(Segment { path: path.clone(), length: 0 });
+        if let Err(Broken { offset, what }) = scan(disk, &mut map, length, visitor)? {
+            let mut rest = Vec::new();
+            // No further than the length that was judged: another process may be writing on.
+            let tail = disk.read_from(&path, offset).at("read", &path)?;
+            tail.take(length - offset).read_to_end(&mut rest).at("read", &path)?;
+            let is_last = at + 1 == names.len();
+            if !is_last || map.size < promised || !frame::is_interrupted_write(&rest, offset) {
+                return Err(LedgerError::Damaged { path, offset, entry: map.size, what });
+            }
+            return Ok((map, Some(Unfinished { path, offset, length: rest.len() as u64 })));
+        }
+    }
+    Ok((map, None))
 }
 
 struct Broken {
@@ -150,7 +197,7 @@ fn scan(
     disk: &dyn Disk,
     map: &mut Map,
     length: u64,
-    visitor: &mut dyn FnMut(&Batch) -> Result<(), LedgerError>,
+    visitor: &mut BatchVisitor<'_>,
 ) -> Result<Result<(), Broken>, LedgerError> {
     let Some(path) = map.segments.last().map(|segment| segment.path.clone()) else { return Ok(Ok(())) };
     let mut file = BufReader::with_capacity(256 * 1024, disk.read_from(&path, 0).at("read", &path)?);
@@ -174,21 +221,14 @@ fn scan(
 
 impl Journal for FileJournal {
     fn commit(&mut self, batch: &Batch) -> Result<(), LedgerError> {
-        let (is_full, segments) = {
-            let map = self.files.map.read().unwrap_or_else(PoisonError::into_inner);
-            debug_assert_eq!(map.size, batch.first());
-            (map.segments.last().is_none_or(|segment| segment.length >= self.segment_bytes), map.segments.len())
-        };
-        if is_full || segments == 0 {
+        if self.files.map().segments.last().is_none_or(|segment| segment.length >= self.segment_bytes) {
             self.begin_segment(batch.first())?;
         }
+        let Some((path, file)) = &mut self.last else { return Err(LedgerError::Stopped) };
         frame::write(batch, &mut self.buffer);
-        let path = || self.files.dir.join("*.wal");
-        let Some(file) = &mut self.last else { return Err(LedgerError::Stopped) };
-        file.write(&self.buffer).at("write", &path())?;
-        file.sync().at("sync", &path())?;
-        let mut map = self.files.map.write().unwrap_or_else(PoisonError::into_inner);
-        map.add(batch, self.buffer.len() as u64);
+        file.write(&self.buffer).at("write", path)?;
+        file.sync().at("sync", path)?;
+        self.files.map_mut().add(batch, self.buffer.len() as u64);
         Ok(())
     }
 
@@ -200,7 +240,7 @@ impl Journal for FileJournal {
 impl JournalReader for Files {
     fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<(), LedgerError> {
         let (mut at, segments) = {
-            let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+            let map = self.map();
             if from >= map.size {
                 return Ok(());
             }
@@ -213,7 +253,8 @@ impl JournalReader for Files {
             let file = self.disk.read_from(&path, at.offset).at("read", &path)?;
             let mut file = BufReader::with_capacity(MARK_BYTES as usize, file);
             while at.offset < length {
-                let Found::Frame(batch, bytes) = frame::read(&mut file, length - at.offset).at("read", &path)?
+                let Found::Frame(batch, bytes) =
+                    frame::read(&mut file, length - at.offset).at("read", &path)?
                 else {
                     let what = "it was whole when it was opened";
                     return Err(LedgerError::Damaged { path, offset: at.offset, entry: at.first, what });

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sightline_ledger::{AdmitAll, Draft, Ledger, Options};
 use model::clock::ManualClock;
 use model::entry::{Action, Listed, Question, Questioned, Refused, Revealed, Started, Viewer, Why};
 use model::{
-    AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ResponseId, SessionId,
-    StaffId, Subject, Tier, Timestamp,
+    AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ResponseId,
+    SessionId, StaffId, Subject, Tier, Timestamp,
 };
+use sightline_ledger::{AdmitAll, Draft, Ledger, Options};
 
 pub const ORIGIN: &str = "ledger.example/desk";
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -19,8 +19,11 @@ pub const START: Timestamp = Timestamp(1_750_000_000_000);
 /// Options with a clock that stands still, and no publishing in the background unless a test asks for it.
 pub fn options() -> (Options, ManualClock) {
     let clock = ManualClock::at(START);
-    let options =
-        Options { clock: Arc::new(clock.clone()), publish_every: Duration::from_secs(3600), ..Options::default() };
+    let options = Options {
+        clock: Arc::new(clock.clone()),
+        publish_every: Duration::from_secs(3600),
+        ..Options::default()
+    };
     (options, clock)
 }
 

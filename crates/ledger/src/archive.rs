@@ -1,0 +1,56 @@
+//! Reading a ledger's records while another process has it open.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::books::read;
+use crate::draft::Record;
+use crate::error::LedgerError;
+use crate::journal::{FileJournal, JournalReader};
+use crate::layout::Layout;
+use crate::options::Options;
+use crate::receipt::LogVerifier;
+use crate::vault::Vault;
+
+/// A ledger as it was when this was opened, to read from. Takes no lock and writes no entry.
+#[derive(Debug)]
+pub struct Archive {
+    journal: Arc<dyn JournalReader>,
+    vault: Vault,
+    verifier: LogVerifier,
+    size: u64,
+}
+
+impl Archive {
+    /// Opens the ledger in `dir` for reading, with the right to read its keys.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, LedgerError> {
+        let disk = &*options.disk;
+        let layout = Layout::new(dir, options);
+        layout.check(disk)?;
+        let verifier = LogVerifier::new(layout.read_signing_key(disk)?.public().clone());
+        let vault =
+            Vault::open(&layout.customer_keys(), &layout.read_master_key(disk)?, options.entropy.clone())?;
+        let mut size = 0;
+        let (journal, _) =
+            FileJournal::read_only(options.disk.clone(), &layout.journal(), 0, &mut |batch| {
+                size = batch.end();
+                Ok(())
+            })?;
+        Ok(Self { journal, vault, verifier, size })
+    }
+
+    /// How many entries there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Up to `limit` records from number `from` on.
+    pub fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, LedgerError> {
+        read(&*self.journal, &self.vault, from, limit)
+    }
+
+    /// What receipts of this log verify with.
+    pub fn verifier(&self) -> &LogVerifier {
+        &self.verifier
+    }
+}

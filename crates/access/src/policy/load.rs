@@ -12,6 +12,9 @@ use model::{AppId, Digest, Evidence, FieldClass, Purpose, Role, StaffId, StaffRe
 use super::{Case, Loaded, Policy, VOCABULARY, list_context, record_context, staff_entity};
 use crate::{AccessError, PolicyErrors, PolicyFault};
 
+/// What to do where Cedar does not say.
+const SEE_SCHEMA: &str = "the words that a policy may use are in policies/sightline.cedarschema";
+
 /// A file by the name that its errors are reported under.
 struct Source {
     name: String,
@@ -38,7 +41,8 @@ impl Policy {
     }
 
     fn compile(schema: &Source, policies: &[Source]) -> Result<Self, PolicyErrors> {
-        let parsed = Schema::from_str(&schema.text).map_err(|e| PolicyErrors(schema.faults(&e)))?;
+        let parsed =
+            Schema::from_str(&schema.text).map_err(|e| PolicyErrors(schema.faults(&e, SEE_SCHEMA)))?;
         check_fit(schema, &parsed)?;
         let mut faults = Vec::new();
         let mut rules = PolicySet::new();
@@ -57,7 +61,7 @@ impl Policy {
 
 /// Each rule under the name that its `@id` gives it, so that messages say which one they mean.
 fn named_rules(source: &Source) -> Result<PolicySet, Vec<PolicyFault>> {
-    let parsed = PolicySet::from_str(&source.text).map_err(|e| source.faults(&e))?;
+    let parsed = PolicySet::from_str(&source.text).map_err(|e| source.faults(&e, SEE_SCHEMA))?;
     if parsed.templates().next().is_some() {
         return Err(vec![source.fault(
             "a rule with ?principal or ?resource is a template, and Sightline fills in no templates",
@@ -69,7 +73,7 @@ fn named_rules(source: &Source) -> Result<PolicySet, Vec<PolicyFault>> {
     for rule in parsed.policies() {
         let id = match rule.annotation("id") {
             Some(id) => id.to_owned(),
-            None => format!("{} {}", source.name, rule.id()),
+            None => format!("{} ({})", rule.id(), source.name),
         };
         if named.add(rule.new_id(PolicyId::new(&id))).is_err() {
             faults.push(twice(source, &id));
@@ -82,8 +86,8 @@ fn named_rules(source: &Source) -> Result<PolicySet, Vec<PolicyFault>> {
 /// silently does not apply is the worst kind of policy.
 fn validated(source: &Source, rules: PolicySet, schema: &Schema) -> Result<PolicySet, Vec<PolicyFault>> {
     let result = Validator::new(schema.clone()).validate(&rules, ValidationMode::Strict);
-    let errors = result.validation_errors().flat_map(|e| source.faults(e));
-    let warnings = result.validation_warnings().flat_map(|w| source.faults(w));
+    let errors = result.validation_errors().flat_map(|e| source.faults(e, SEE_SCHEMA));
+    let warnings = result.validation_warnings().flat_map(|w| source.faults(w, "mend the rule or delete it"));
     let faults: Vec<_> = errors.chain(warnings).collect();
     if faults.is_empty() { Ok(rules) } else { Err(faults) }
 }
@@ -174,26 +178,24 @@ impl Source {
         PolicyFault { file: self.name.clone(), place: None, what: what.into(), help: help.into() }
     }
 
-    /// What Cedar says, and what it says along with it.
-    fn faults<E>(&self, error: &E) -> Vec<PolicyFault>
+    /// What Cedar says, and what it says along with it; `otherwise` is what to do if it does not say.
+    fn faults<E>(&self, error: &E, otherwise: &str) -> Vec<PolicyFault>
     where
         for<'a> DetailedError: From<&'a E>,
     {
         let mut faults = Vec::new();
-        self.collect(DetailedError::from(error), &mut faults);
+        self.collect(DetailedError::from(error), otherwise, &mut faults);
         faults
     }
 
-    fn collect(&self, error: DetailedError, faults: &mut Vec<PolicyFault>) {
+    fn collect(&self, error: DetailedError, otherwise: &str, faults: &mut Vec<PolicyFault>) {
         let label = error.source_locations.first();
         let hint = label.and_then(|l| l.label.clone());
         let help = match (error.help, hint) {
             (Some(help), Some(hint)) => format!("{hint}; {help}"),
             (Some(help), None) => help,
             (None, Some(hint)) => hint,
-            (None, None) => {
-                "the words that a policy may use are in policies/sightline.cedarschema".to_owned()
-            }
+            (None, None) => otherwise.to_owned(),
         };
         faults.push(PolicyFault {
             file: self.name.clone(),
@@ -201,7 +203,7 @@ impl Source {
             what: error.message,
             help,
         });
-        error.related.into_iter().for_each(|related| self.collect(related, faults));
+        error.related.into_iter().for_each(|related| self.collect(related, otherwise, faults));
     }
 
     /// Line and column of a byte, both from 1.

@@ -107,11 +107,11 @@ impl Tickets {
         for ticket in changed {
             touched.extend(customers_of(&transaction, app, ticket)?);
         }
-        let customers = count(&transaction)?;
+        let customers = if touched.is_empty() { None } else { Some(count(&transaction)?) };
         transaction.commit()?;
 
         let mut memory = self.0.memory.write().unwrap_or_else(PoisonError::into_inner);
-        memory.customers = customers;
+        memory.customers = customers.unwrap_or(memory.customers);
         memory.changes += 1;
         for customer in touched {
             memory.histories.remove(&(app.clone(), customer));

@@ -1,0 +1,303 @@
+//! The safety net: looks at what is about to be shown outside declared fields, and says that the adapter
+//! has a gap. It decides by checksums and shapes, never by guessing at names.
+
+use std::ops::Range;
+
+use model::FieldClass;
+
+use crate::Verdict;
+use crate::checksum;
+use crate::mask::mask;
+
+/// What the net knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Email,
+    Phone,
+    Iban,
+    Card,
+    BitcoinAddress,
+    EthereumAddress,
+    RecoveryPhrase,
+    SecondFactor,
+    PrivateKey,
+}
+
+impl Kind {
+    /// What reports call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Email => "e-mail address",
+            Self::Phone => "telephone number",
+            Self::Iban => "IBAN",
+            Self::Card => "card number",
+            Self::BitcoinAddress => "Bitcoin address",
+            Self::EthereumAddress => "Ethereum address",
+            Self::RecoveryPhrase => "recovery phrase",
+            Self::SecondFactor => "second-factor seed",
+            Self::PrivateKey => "private key",
+        }
+    }
+
+    /// What it is treated as: a secret is one wherever it stands; the rest is what no adapter declared.
+    pub(crate) fn class(self) -> FieldClass {
+        match self {
+            Self::Card => FieldClass::SecretCardNumber,
+            Self::RecoveryPhrase => FieldClass::SecretRecoveryPhrase,
+            Self::SecondFactor => FieldClass::SecretSecondFactor,
+            Self::PrivateKey => FieldClass::SecretPrivateKey,
+            Self::Email | Self::Phone | Self::Iban | Self::BitcoinAddress | Self::EthereumAddress => {
+                FieldClass::Undeclared
+            }
+        }
+    }
+}
+
+/// Something that the net saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub(crate) kind: Kind,
+    pub(crate) span: Range<usize>,
+}
+
+/// Free text in which people write what they should not.
+pub(crate) fn may_hold_secrets(class: FieldClass) -> bool {
+    matches!(
+        class,
+        FieldClass::SupportHistory
+            | FieldClass::SupportNote
+            | FieldClass::AccountActivity
+            | FieldClass::Undeclared
+    )
+}
+
+/// The secrets in a text.
+pub(crate) fn secrets(text: &str) -> Vec<Hit> {
+    let mut hits = hits(text);
+    hits.retain(|hit| hit.kind.class().is_secret());
+    hits
+}
+
+/// The text with each hit masked that may not be shown; none if all may.
+pub(crate) fn hide(text: &str, hits: &[Hit], mut verdict: impl FnMut(&Hit) -> Verdict) -> Option<String> {
+    let mut hidden = String::with_capacity(text.len());
+    let mut copied = 0;
+    for hit in hits {
+        if verdict(hit) != Verdict::Show {
+            hidden.push_str(&text[copied..hit.span.start]);
+            hidden.push_str(&mask(hit.kind.class(), &text[hit.span.clone()]));
+            copied = hit.span.end;
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    hidden.push_str(&text[copied..]);
+    Some(hidden)
+}
+
+/// All that the net sees in a text, in order, without overlaps.
+pub(crate) fn hits(text: &str) -> Vec<Hit> {
+    let bytes = text.as_bytes();
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        let found = match byte {
+            b'@' => email(bytes, at),
+            b'+' => phone(bytes, at),
+            b'-' => private_key(text, at),
+            _ if byte.is_ascii_alphanumeric() => word(text, at),
+            _ => None,
+        };
+        let next = match &found {
+            Some(hit) => hit.span.end,
+            None if byte.is_ascii_alphanumeric() => word_end(bytes, at),
+            None => at + 1,
+        };
+        if let Some(hit) = found {
+            // An address is found at its `@`, after what stands before it was looked at.
+            while hits.last().is_some_and(|last| last.span.end > hit.span.start) {
+                hits.pop();
+            }
+            hits.push(hit);
+        }
+        at = next;
+    }
+    hits
+}
+
+fn word_end(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(bytes.len() - at)
+}
+
+/// What begins with this word.
+fn word(text: &str, at: usize) -> Option<Hit> {
+    let bytes = text.as_bytes();
+    let end = word_end(bytes, at);
+    let word = &text[at..end];
+    let hit = |kind, end| Some(Hit { kind, span: at..end });
+    match word.len() {
+        4 if bytes[at].is_ascii_uppercase() => iban(bytes, at),
+        15..=34 if bytes[at].is_ascii_uppercase() && bytes[at + 1].is_ascii_uppercase() => {
+            iban(bytes, at).or_else(|| if is_seed(word) { hit(Kind::SecondFactor, end) } else { None })
+        }
+        _ if bytes[at].is_ascii_digit() && bytes[end - 1].is_ascii_digit() && word.len() <= 19 => {
+            card(bytes, at)
+        }
+        _ => None,
+    }
+    .or_else(|| match word.len() {
+        26..=35 if checksum::base58check(word).is_some_and(|(version, _)| matches!(version, 0 | 5)) => {
+            hit(Kind::BitcoinAddress, end)
+        }
+        51 | 52 if checksum::base58check(word).is_some_and(|(version, _)| version == 0x80) => {
+            hit(Kind::PrivateKey, end)
+        }
+        14..=90 if checksum::bitcoin_bech32(word) => hit(Kind::BitcoinAddress, end),
+        42 if word.starts_with("0x") && word[2..].bytes().all(|b| b.is_ascii_hexdigit()) => {
+            hit(Kind::EthereumAddress, end)
+        }
+        111 if word.starts_with("xprv") => hit(Kind::PrivateKey, end),
+        7 if word == "otpauth" && text[end..].starts_with("://") => {
+            let rest = &text[end..];
+            let stop = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>');
+            hit(Kind::SecondFactor, end + rest.find(stop).unwrap_or(rest.len()))
+        }
+        16.. if is_seed(word) => hit(Kind::SecondFactor, end),
+        3..=8 => phrase(text, at),
+        _ => None,
+    })
+}
+
+/// An address around the `@` at `at`.
+fn email(bytes: &[u8], at: usize) -> Option<Hit> {
+    let local = |b: &u8| b.is_ascii_alphanumeric() || b"._%+-".contains(b) || *b >= 0x80;
+    let domain = |b: &u8| b.is_ascii_alphanumeric() || b".-".contains(b) || *b >= 0x80;
+    let start = at - bytes[..at].iter().rev().take_while(|b| local(b)).count();
+    let mut end = at + 1 + bytes[at + 1..].iter().take_while(|b| domain(b)).count();
+    while matches!(bytes[end - 1], b'.' | b'-') {
+        end -= 1;
+    }
+    let dot = at + bytes[at..end].iter().rposition(|b| *b == b'.')?;
+    let top = &bytes[dot + 1..end];
+    let is_file =
+        [&b"png"[..], b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"map"].contains(&top);
+    let is_address = start < at && dot > at + 1 && top.len() >= 2 && !top[0].is_ascii_digit() && !is_file;
+    is_address.then_some(Hit { kind: Kind::Email, span: start..end })
+}
+
+/// `+` and 8 to 15 digits (E.164), written with the usual separators.
+fn phone(bytes: &[u8], at: usize) -> Option<Hit> {
+    let alone = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+    if !alone || !bytes.get(at + 1)?.is_ascii_digit() {
+        return None;
+    }
+    let (digits, end) = digit_groups(bytes, at + 1, b" ().-/");
+    (8..=15).contains(&digits.len()).then_some(Hit { kind: Kind::Phone, span: at..end })
+}
+
+/// A card number: the issuers' prefixes and lengths, and Luhn's sum.
+fn card(bytes: &[u8], at: usize) -> Option<Hit> {
+    let (digits, end) = digit_groups(bytes, at, b" -");
+    let followed = bytes.get(end).is_some_and(|b| b.is_ascii_alphanumeric());
+    let issued = match (digits.first()?, digits.get(1)?, digits.len()) {
+        (4, _, 16 | 19) | (5, 1..=5, 16) | (2, 2..=7, 16) | (6, _, 16..=19) => true,
+        (3, 4 | 7, 15) | (3, 0 | 6 | 8 | 9, 14) => true,
+        _ => false,
+    };
+    (issued && !followed && checksum::luhn(&digits)).then_some(Hit { kind: Kind::Card, span: at..end })
+}
+
+/// Digits from `at` on, with at most two separators between two of them; and where the last one ends.
+fn digit_groups(bytes: &[u8], at: usize, separators: &[u8]) -> (Vec<u8>, usize) {
+    let mut digits = Vec::new();
+    let mut end = at;
+    let mut gap = 0;
+    for (i, byte) in bytes.iter().enumerate().skip(at).take(40) {
+        if byte.is_ascii_digit() {
+            digits.push(byte - b'0');
+            end = i + 1;
+            gap = 0;
+        } else if separators.contains(byte) && gap < 2 {
+            gap += 1;
+        } else {
+            break;
+        }
+    }
+    (digits, end)
+}
+
+/// An IBAN, in one piece or in groups of four.
+fn iban(bytes: &[u8], at: usize) -> Option<Hit> {
+    let head = bytes.get(at..at + 4)?;
+    let shaped = head[..2].iter().all(u8::is_ascii_uppercase) && head[2..].iter().all(u8::is_ascii_digit);
+    if !shaped {
+        return None;
+    }
+    let mut account = Vec::new();
+    for (i, byte) in bytes.iter().enumerate().skip(at) {
+        match byte {
+            b'A'..=b'Z' | b'0'..=b'9' if account.len() < 35 => account.push(*byte),
+            b' ' if account.len() % 4 == 0 => continue,
+            _ => break,
+        }
+        let end = i + 1;
+        // In running text words may follow; the shortest reading whose sum is right is the account.
+        let word_ends = bytes.get(end).is_none_or(|b| !b.is_ascii_alphanumeric());
+        if word_ends && account.len() >= 15 && checksum::iban(&account) {
+            return Some(Hit { kind: Kind::Iban, span: at..end });
+        }
+    }
+    None
+}
+
+/// A base-32 seed as authenticator apps take it: upper case, with digits, of a length that seeds have.
+fn is_seed(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    matches!(word.len(), 16 | 26 | 32 | 52 | 64 | 103)
+        && word.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))
+        && (1..word.len() / 2).contains(&digits)
+}
+
+fn private_key(text: &str, at: usize) -> Option<Hit> {
+    let rest = text[at..].strip_prefix("-----BEGIN ")?;
+    let (label, body) = rest.split_once("-----")?;
+    if label.len() > 40 || !label.ends_with("PRIVATE KEY") {
+        return None;
+    }
+    let begun = text.len() - body.len();
+    let end = body.find("-----END").map_or(text.len(), |i| begun + i);
+    let end = text[end..].find("KEY-----").map_or(text.len(), |i| end + i + "KEY-----".len());
+    Some(Hit { kind: Kind::PrivateKey, span: at..end })
+}
+
+/// Frequent English words that no BIP-39 phrase holds: a text with one of them is just a text.
+const NOT_IN_PHRASES: &[&str] = &[
+    "the", "and", "for", "with", "was", "are", "not", "but", "has", "had", "from", "have", "were", "been",
+    "would", "could", "should", "our", "its", "his", "her", "their", "did", "does",
+];
+
+/// Twelve or more words of three to eight lower-case letters with nothing but a blank between them. The word
+/// list itself is not needed: running text of that length always holds a shorter or a more frequent word.
+fn phrase(text: &str, at: usize) -> Option<Hit> {
+    let bytes = text.as_bytes();
+    let mut end = at;
+    let mut count = 0;
+    let mut next = at;
+    while next < bytes.len() {
+        let stop = word_end(bytes, next);
+        let word = &text[next..stop];
+        let fits = (3..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase());
+        if !fits || NOT_IN_PHRASES.contains(&word) {
+            break;
+        }
+        count += 1;
+        end = stop;
+        next = stop + 1;
+        if !bytes.get(stop).is_some_and(|b| matches!(b, b' ' | b'\n' | b'\t')) {
+            break;
+        }
+    }
+    (count >= 12).then_some(Hit { kind: Kind::RecoveryPhrase, span: at..end })
+}

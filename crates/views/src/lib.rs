@@ -8,6 +8,7 @@
 //! Open first: `schema.rs` (what is kept), then `fold.rs` (how an entry becomes rows), then
 //! `questions/` (one file for each question).
 
+mod answers;
 mod columns;
 mod fold;
 mod page;
@@ -16,6 +17,7 @@ mod reader;
 mod schema;
 mod words;
 
+pub use answers::*;
 pub use fold::{Fold, Progress};
 pub use page::{Cursor, NotACursor, Page, Paged, Span};
 pub use reader::Views;

@@ -9,9 +9,10 @@ use rusqlite::Transaction;
 
 use super::overview::{totals, unexplained};
 use super::{HAPPENING, WEAK, by_evidence, closed, evidence_columns, happening, numbers, rows};
+use crate::answers::{ClassCount, FirstLook, GroupRow, StopCount};
 use crate::columns::get;
 use crate::page::Span;
-use crate::words::{ClassCount, FirstLook, GroupRow, Happening, StopCount};
+use crate::words::Happening;
 use crate::{Views, ViewsError};
 
 const LOOKS: u32 = 20;

@@ -8,9 +8,10 @@ use rusqlite::Transaction;
 
 use super::staff::{refusals, staff_rows};
 use super::{WEAK, by_evidence, closed, evidence_columns, happenings, numbers, rows};
+use crate::answers::{Bucket, HeatRow, Overview, Totals};
 use crate::columns::get;
 use crate::page::{Page, Span};
-use crate::words::{Bucket, HeatRow, Overview, StaffFilter, StaffRow, StaffSort, Totals};
+use crate::words::{StaffFilter, StaffRow, StaffSort};
 use crate::{Views, ViewsError};
 
 const REVOCATIONS: u32 = 100;

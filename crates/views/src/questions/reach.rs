@@ -6,9 +6,10 @@ use model::{SessionId, StaffId, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::{WEAK, column, numbers, rows, union_of};
+use crate::answers::{BlastRadius, Reach, Reached};
 use crate::columns::get;
 use crate::page::{Cursor, Page, Paged, Span};
-use crate::words::{BlastRadius, Reach, Reached, Whose};
+use crate::words::Whose;
 use crate::{Views, ViewsError};
 
 impl Views {

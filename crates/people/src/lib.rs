@@ -24,6 +24,7 @@ use model::{AppId, Clock, Entropy, SessionId, StaffId, Timestamp};
 pub use cookie::cookie_name;
 pub use directory::{Directory, DirectoryError, Person, RememberError};
 pub use login::{LoginMethod, LoginMethodError, Oidc, OidcError, Personas, PersonasError};
+pub use openidconnect::IssuerUrl;
 pub use register::{Register, Session};
 pub use secret::KeyError;
 pub use sessions::Seated;

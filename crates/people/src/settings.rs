@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{AppId, Role, StaffId, Timestamp};
+use openidconnect::IssuerUrl;
 use serde::Deserialize;
 use url::Url;
 
@@ -34,7 +35,7 @@ impl LoginSettings {
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
     /// The provider's issuer URL, exactly as its discovery document says it.
-    pub issuer: Url,
+    pub issuer: IssuerUrl,
     /// The name under which the provider knows Sightline.
     pub client_id: String,
     /// The file with the client's secret (mode 0600); none for a public client.

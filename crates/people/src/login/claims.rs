@@ -38,7 +38,7 @@ pub(crate) fn identify(
         cleared_until: None,
     };
     let person = Person {
-        issuer: settings.issuer.to_string(),
+        issuer: settings.issuer.as_str().to_owned(),
         subject: subject.to_owned(),
         name: text(claims, "name").unwrap_or(login).to_owned(),
         login: login.to_owned(),
@@ -76,11 +76,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::IssuerUrl;
     use crate::settings::GroupRole;
 
     fn settings() -> OidcSettings {
         OidcSettings {
-            issuer: "https://id.example".parse().unwrap(),
+            issuer: IssuerUrl::new("https://id.example".to_owned()).unwrap(),
             client_id: "sightline".to_owned(),
             client_secret_file: None,
             scopes: vec![],

@@ -18,7 +18,7 @@ use openidconnect::core::{
 use openidconnect::{
     AuthType, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, Client, ClientId, ClientSecret,
     CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    IdTokenVerifier, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    IdTokenVerifier, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
     ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError,
     StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
@@ -152,8 +152,8 @@ type ProviderClient = Client<
 impl Oidc {
     /// Checks the settings against the doors and reads the client's secret.
     pub fn open(settings: &OidcSettings, doors: &[Door]) -> Result<Self, OidcError> {
-        if !is_protected(&settings.issuer) {
-            return Err(OidcError::PlainIssuer(settings.issuer.clone()));
+        if !is_protected(settings.issuer.url()) {
+            return Err(OidcError::PlainIssuer(settings.issuer.url().clone()));
         }
         if settings.roles.is_empty() {
             return Err(OidcError::NoRoles);
@@ -179,7 +179,7 @@ impl Oidc {
         Ok(Self {
             secret: secret.transpose()?,
             redirects,
-            http: HttpClient::new(&settings.issuer).map_err(OidcError::Certificates)?,
+            http: HttpClient::new(settings.issuer.url()).map_err(OidcError::Certificates)?,
             provider: Mutex::default(),
             settings: settings.clone(),
         })
@@ -227,7 +227,7 @@ impl Oidc {
             })
             .ok_or(NoLogin::Stale)?;
         // RFC 9207: an answer of another provider is not for us.
-        if said("iss").is_some_and(|issuer| issuer != self.issuer().as_str()) {
+        if said("iss").is_some_and(|issuer| issuer != self.settings.issuer.as_str()) {
             return Err(NoLogin::NotBelieved("the answer names another issuer".to_owned()));
         }
         if let Some(error) = said("error") {
@@ -340,10 +340,6 @@ impl Oidc {
         .set_redirect_uri(redirect.clone()))
     }
 
-    fn issuer(&self) -> IssuerUrl {
-        IssuerUrl::from_url(self.settings.issuer.clone())
-    }
-
     /// What is known of the provider; asked for again once it is old. While the provider does not answer,
     /// what is known stays good: the keys decide.
     async fn provider(&self, clock: &dyn Clock) -> Result<Arc<ProviderMetadataWithLogout>, NoLogin> {
@@ -374,7 +370,7 @@ impl Oidc {
         {
             return Err(NoLogin::Unreachable(why.clone()));
         }
-        match ProviderMetadataWithLogout::discover_async(self.issuer(), &self.http).await {
+        match ProviderMetadataWithLogout::discover_async(self.settings.issuer.clone(), &self.http).await {
             Ok(metadata) => {
                 let metadata = Arc::new(metadata);
                 *cached = Cached { metadata: Some((Arc::clone(&metadata), now)), failed: None };
@@ -382,7 +378,7 @@ impl Oidc {
             }
             Err(error) => {
                 let why = chain(&error);
-                tracing::warn!(issuer = %self.settings.issuer, %why, "the identity provider cannot be asked");
+                tracing::warn!(issuer = self.settings.issuer.as_str(), %why, "the identity provider cannot be asked");
                 cached.failed = Some((why.clone(), now));
                 Err(NoLogin::Unreachable(why))
             }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{World, app, observed_app};
+use common::{START, World, app, observed_app};
 use model::entry::{Actor, RevokeReason, Target, Why};
 use model::{Budgets, ClassSet, Event, Evidence, FieldClass, Mode, Purpose, Role, Tier};
 use sightline_access::{Basis, Policy, Reason, TicketActor, TicketWhat, revocation};
@@ -194,6 +194,43 @@ fn clearance_that_runs_out_closes_what_was_open() {
     assert!(matches!(world.decide("c-1").basis, Basis::Granted(_)));
     world.log.wait(1);
     assert!(matches!(world.decide("c-1").basis, Basis::Refuse(Why::Policy)));
+}
+
+#[test]
+fn a_change_of_role_counts_from_the_next_look() {
+    let mut world = World::new(Mode::Enforce);
+    world.routed("k-1", "c-1");
+    world.open("c-1").unwrap();
+    world.me.role = Role::Lead;
+    assert!(world.decide("c-1").verdicts.show.contains(FieldClass::AccountActivity));
+    world.me.role = Role::Auditor;
+    assert!(matches!(world.decide("c-1").basis, Basis::Refuse(Why::Policy)));
+}
+
+#[test]
+fn under_a_policy_that_permits_everything_neither_decision_nor_grant_holds_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = dir.path().join("all.cedar");
+    std::fs::write(&all, "permit (principal, action, resource);").unwrap();
+    let schema =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/sightline.cedarschema");
+    let policy = Policy::load(&schema, &[&all]).unwrap();
+    for (mode, never) in [
+        (Mode::Enforce, ClassSet::SECRET.union(FieldClass::Undeclared.into())),
+        (Mode::Observe, ClassSet::SECRET),
+    ] {
+        let mut world = World::with(mode, Role::Agent, Budgets::default(), policy.clone());
+        world.routed("k-1", "c-1");
+        for _ in ["issued", "granted"] {
+            let decision = world.open("c-1").unwrap();
+            assert_eq!(decision.verdicts.show, ClassSet::all().without(never));
+            assert!(decision.verdicts.ask.is_empty());
+        }
+        let grant = &world.access.state().read().live_grants(&"me".into(), &app(), &"c-1".into(), START)[0];
+        assert_eq!(grant.classes, ClassSet::all().without(never));
+        let rows = world.access.decide_listing(&world.me, &app(), START).permitted();
+        assert_eq!(rows, ClassSet::all().without(never));
+    }
 }
 
 #[test]

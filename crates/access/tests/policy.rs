@@ -286,6 +286,25 @@ fn a_schema_that_lacks_a_word_is_an_error_when_it_is_loaded() {
     assert!(faults[0].what.contains("badge"), "{}", faults[0]);
 }
 
+/// A word that only the schema knows would let a rule speak of something that never is.
+#[test]
+fn the_shipped_schema_knows_exactly_the_words_of_the_model() {
+    let schema = fs::read_to_string(shipped("sightline.cedarschema")).unwrap();
+    let words = |entity: &str| {
+        let (_, rest) = schema.split_once(&format!("entity {entity} enum [")).unwrap();
+        let (list, _) = rest.split_once("];").unwrap();
+        list.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    fn all<T: ToString>(of: &[T]) -> Vec<String> {
+        of.iter().map(T::to_string).collect()
+    }
+    assert_eq!(words("Role"), all(Role::ALL));
+    assert_eq!(words("FieldClass"), all(FieldClass::ALL));
+    assert_eq!(words("Evidence"), all(Evidence::ALL));
+    assert_eq!(words("Tier"), all(Tier::ALL));
+    assert_eq!(words("Purpose"), all(Purpose::ALL));
+}
+
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let missing = Path::new("/nowhere/p.cedar");

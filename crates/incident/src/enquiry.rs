@@ -322,12 +322,17 @@ impl Enquiry {
     {
         let asked_as = self.record(asker, asked).await?;
         let size = self.ledger.size().max(asked_as + 1);
-        match tokio::time::timeout(PATIENCE, self.views.wait_for(size)).await {
-            Ok(waited) => waited?,
-            Err(_) => return Err(EnquiryError::CatchingUp { done: self.views.caught_up_to(), of: size }),
-        }
+        self.keep_up(size).await?;
         let answer = answer(self.views.clone()).await?;
         Ok(self.stamp(asked_as, size, answer))
+    }
+
+    /// Waits until the view has seen the first `size` entries.
+    async fn keep_up(&self, size: u64) -> Result<(), EnquiryError> {
+        match tokio::time::timeout(PATIENCE, self.views.wait_for(size)).await {
+            Ok(waited) => Ok(waited?),
+            Err(_) => Err(EnquiryError::CatchingUp { done: self.views.caught_up_to(), of: size }),
+        }
     }
 
     fn stamp<T>(&self, asked_as: u64, as_of: u64, answer: T) -> Answer<T> {
@@ -372,10 +377,14 @@ impl Enquiry {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Only to name them in the entry; nothing of it is answered before that.
     async fn staff_of(&self, whose: &Whose) -> Result<Option<StaffId>, EnquiryError> {
         Ok(match whose {
             Whose::Staff(staff) => Some(staff.clone()),
-            Whose::Session(session) => self.views.staff_of_session(*session).await?,
+            Whose::Session(session) => {
+                self.keep_up(self.ledger.size()).await?;
+                self.views.staff_of_session(*session).await?
+            }
         })
     }
 }

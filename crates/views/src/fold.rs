@@ -211,7 +211,8 @@ fn session_opened<'a>(
 ) -> Result<Row<'a>, ViewsError> {
     let staff = staff_no(tx, &e.staff)?;
     tx.prepare_cached(
-        "INSERT INTO sessions (idx, session, staff, door, opened, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO sessions (idx, session, staff, door, opened, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (session) DO NOTHING",
     )?
     .execute((
         number(record.index),

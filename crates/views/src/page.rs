@@ -54,11 +54,6 @@ impl<T> Paged<T> {
         let next = rows.last().map(|(cursor, _)| *cursor).filter(|_| more);
         Self { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
-
-    /// The same page with each row turned into something else.
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Paged<U> {
-        Paged { rows: self.rows.into_iter().map(f).collect(), next: self.next }
-    }
 }
 
 /// A place in a list. Two numbers and never a name, because cursors travel in URLs.
@@ -123,11 +118,6 @@ impl Span {
     /// From `from` until just before `to`.
     pub const fn between(from: Timestamp, to: Timestamp) -> Self {
         Self { from: Some(from), to: Some(to) }
-    }
-
-    /// From `from` on.
-    pub const fn since(from: Timestamp) -> Self {
-        Self { from: Some(from), to: None }
     }
 }
 

@@ -200,9 +200,10 @@ impl State {
             return Err(Why::Stale);
         }
         check_classes(e.classes, mode)?;
-        match (mode, e.would_refuse) {
-            (Mode::Enforce, Some(why)) => return Err(why),
-            (Mode::Enforce, None) | (Mode::Observe, _) => {}
+        if mode == Mode::Enforce
+            && let Some(why) = e.would_refuse
+        {
+            return Err(why);
         }
         if e.charged {
             self.check_charge(e, mode, customer, now)

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use model::entry::RevokeReason;
-use model::{AppId, CustomerId, GrantId, SessionId, StaffId, Timestamp};
+use model::{CustomerId, GrantId, SessionId, StaffId, Timestamp};
+
+use crate::command::{Between, Command as Ask, From, Of, Print};
+use crate::operate;
 
 #[derive(Parser)]
 #[command(
@@ -166,7 +169,7 @@ enum Adapter {
 #[derive(Args)]
 pub(crate) struct AdapterCheck {
     /// The adapter: a TOML file, or the name of one that ships (`desk`, `rt5`).
-    pub(crate) adapter: PathBuf,
+    pub(crate) adapter: String,
     /// The traffic: a HAR file, as browsers' developer tools save it. Without one, only the adapter is checked.
     pub(crate) har: Option<PathBuf>,
     #[command(flatten)]
@@ -245,6 +248,21 @@ fn staff(text: &str) -> Result<StaffId, String> {
 /// Options of `sightline revoke`.
 #[derive(Args)]
 pub(crate) struct Revoke {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+    /// Why: unexplained_looks, account_compromised, left_or_moved, no_longer_needed, drill, other.
+    #[arg(long, default_value = "other")]
+    pub(crate) reason: RevokeReason,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// What a revocation is aimed at: one of these.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Aim {
     /// Every session and grant of this staff member, who is suspended.
     #[arg(long, value_parser = staff)]
     pub(crate) staff: Option<StaffId>,
@@ -254,13 +272,6 @@ pub(crate) struct Revoke {
     /// One grant.
     #[arg(long)]
     pub(crate) grant: Option<GrantId>,
-    /// Why: unexplained_looks, account_compromised, left_or_moved, no_longer_needed, drill, other.
-    #[arg(long, default_value = "other")]
-    pub(crate) reason: RevokeReason,
-    #[command(flatten)]
-    pub(crate) place: Place,
-    #[command(flatten)]
-    pub(crate) form: Form,
 }
 
 #[derive(Subcommand)]
@@ -285,7 +296,7 @@ pub(crate) struct Reinstate {
 enum Log {
     /// The newest entries; with --follow, what comes after them too.
     Tail(LogTail),
-    /// One entry, decoded.
+    /// One entry, decoded, as JSON.
     Show(LogEntry),
     /// The receipt of one entry, as a `.tlog-proof`.
     Proof(LogEntry),
@@ -313,8 +324,6 @@ pub(crate) struct LogEntry {
     pub(crate) index: u64,
     #[command(flatten)]
     pub(crate) place: Place,
-    #[command(flatten)]
-    pub(crate) form: Form,
 }
 
 /// Options of `sightline verify`.
@@ -333,10 +342,6 @@ pub(crate) struct Verify {
     pub(crate) form: Form,
 }
 
-/// An app's name from the configuration, for commands that need one.
-#[allow(dead_code)]
-type App = AppId;
-
 /// Reads the command line, runs what it asks for, and says what went wrong in one sentence.
 pub(crate) fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -349,11 +354,72 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, String> {
-    match cli.command {
-        Some(Command::Completions { shell }) => {
+    match cli.command.unwrap_or(Command::Demo(Demo::default())) {
+        Command::Demo(options) => crate::demo::run(&options),
+        Command::Init(options) => crate::init::run(&options),
+        Command::Serve(options) => crate::serve::run(&options),
+        Command::Adapter(Adapter::Check(options)) => return crate::adapters::check(&options),
+        Command::Verify(options) => return crate::verify::run(&options),
+        Command::Rebuild(place) => operate::rebuild(&place),
+        Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            Ok(())
         }
-        _ => Ok(ExitCode::SUCCESS),
+        Command::Report(Report::FirstLook(options)) => {
+            let command = Ask::FirstLook { span: options.span.into() };
+            operate::print(&options.place, command, options.form.print())
+        }
+        Command::WhoSaw(options) => {
+            let command = Ask::WhoSaw { customer: options.customer.0, span: options.span.into() };
+            operate::print(&options.place, command, options.form.print())
+        }
+        Command::BlastRadius(options) => blast_radius(options),
+        Command::Revoke(options) => {
+            let staff = options.aim.staff.map(Of::Staff);
+            let what = staff.or(options.aim.session.map(Of::Session)).or(options.aim.grant.map(Of::Grant));
+            let what = what.ok_or("name --staff, --session or --grant")?;
+            let command = Ask::Revoke { what, reason: options.reason };
+            operate::print(&options.place, command, options.form.print())
+        }
+        Command::Staff(Staff::Reinstate(options)) => {
+            let command = Ask::Reinstate { staff: options.staff };
+            operate::print(&options.place, command, options.form.print())
+        }
+        Command::Log(Log::Tail(options)) => {
+            operate::tail(&options.place, options.lines as usize, options.follow, options.form.print())
+        }
+        Command::Log(Log::Show(options)) => {
+            let command = Ask::Entries { from: From::Number(options.index), limit: 1 };
+            operate::print(&options.place, command, Print::Json)
+        }
+        Command::Log(Log::Proof(options)) => {
+            operate::print(&options.place, Ask::Receipt { index: options.index }, Print::Text)
+        }
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+fn blast_radius(options: BlastRadius) -> Result<(), String> {
+    let of = options.staff.map(Of::Staff).or(options.session.map(Of::Session));
+    let of = of.ok_or("name --staff or --session")?;
+    let span = options.span.into();
+    let Some(dir) = options.out else {
+        let print = if options.csv { Print::Csv } else { options.form.print() };
+        return operate::print(&options.place, Ask::BlastRadius { of, span }, print);
+    };
+    // The process that has the ledger open writes the files, and it may have another working directory.
+    let dir = std::path::absolute(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    operate::print(&options.place, Ask::ExportBlastRadius { of, span, dir }, Print::Text)
+}
+
+impl Form {
+    fn print(self) -> Print {
+        if self.json { Print::Json } else { Print::Text }
+    }
+}
+
+impl std::convert::From<Span> for Between {
+    fn from(span: Span) -> Self {
+        Between { from: span.from, to: span.to }
     }
 }

@@ -44,8 +44,7 @@ pub(crate) async fn bind(address: SocketAddr, instead: &str) -> Result<TcpListen
 
 /// Reads a certificate chain and its key, both PEM.
 pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, ListenError> {
-    let wrong =
-        |file: &Path, why: String| ListenError::Certificate { file: file.display().to_string(), why };
+    let wrong = |file: &Path, why: String| ListenError::Certificate { file: file.display().to_string(), why };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| wrong(certificate, format!("not a PEM certificate chain: {e}")))?;
@@ -69,7 +68,7 @@ pub(crate) async fn serve(
     let under_way = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
-            _ = ending.wait_for(|end| *end) => break,
+            () = over(&mut ending) => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -98,6 +97,11 @@ pub(crate) async fn serve(
     if tokio::time::timeout(FAREWELL, under_way.shutdown()).await.is_err() {
         tracing::info!("some connections were cut at the end");
     }
+}
+
+/// Returns when `ending` turns true, or nobody is left who could turn it.
+pub(crate) async fn over(ending: &mut watch::Receiver<bool>) {
+    let _ = ending.wait_for(|end| *end).await;
 }
 
 async fn converse(

@@ -3,9 +3,22 @@
 // A command-line program answers on standard output.
 #![allow(clippy::print_stdout)]
 
+mod adapters;
 mod cli;
+mod command;
+mod config;
+mod control;
+mod demo;
+mod entry_line;
+mod fetch;
+mod house;
+mod init;
 mod listen;
+mod operate;
+mod progress;
+mod serve;
 mod toml_error;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,162 @@
+//! The configuration file, `sightline.toml`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use gateway::AppSettings;
+use model::{Budgets, Digest};
+use people::{LoginSettings, SessionLimits};
+use serde::Deserialize;
+
+use crate::toml_error;
+
+/// A configuration, read and checked. Paths are absolute, or relative to the working directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The settings.
+    pub(crate) settings: Settings,
+    /// Digest of the file's text. Secrets are in files of their own, so it says nothing of them.
+    pub(crate) digest: Digest,
+    /// The file's folder, from which relative paths count.
+    pub(crate) base: PathBuf,
+}
+
+/// What stands in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where ledger, views, keys and the staff directory are kept.
+    pub(crate) data: PathBuf,
+    /// The log's name, for ever: a URL without scheme, by the C2SP specifications.
+    pub(crate) log: LogSettings,
+    /// The console's listener.
+    pub(crate) console: ConsoleSettings,
+    /// How staff log in.
+    pub(crate) login: LoginSettings,
+    /// How long sessions last.
+    #[serde(default)]
+    pub(crate) sessions: SessionLimits,
+    /// How much may be seen without a reason.
+    #[serde(default)]
+    pub(crate) budgets: Budgets,
+    /// The policy; without it, the one that ships.
+    pub(crate) policy: Option<PolicySettings>,
+    /// The apps.
+    #[serde(default, rename = "app")]
+    pub(crate) apps: Vec<AppSettings>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogSettings {
+    /// The origin line of its checkpoints.
+    pub(crate) origin: String,
+}
+
+/// `[console]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleSettings {
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// Where browsers find it.
+    pub(crate) public_url: gateway::Origin,
+    /// Certificate and key, where nothing in front of Sightline does TLS.
+    pub(crate) tls: Option<gateway::TlsFiles>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicySettings {
+    /// The Cedar schema.
+    pub(crate) schema: PathBuf,
+    /// The Cedar policies.
+    pub(crate) policies: Vec<PathBuf>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("no configuration at {0}; `sightline init` writes one, --config names another")]
+    Missing(PathBuf),
+    #[error("cannot read {file}: {source}")]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    Malformed(String),
+    #[error("{file}: {why}")]
+    Wrong { file: PathBuf, why: String },
+}
+
+impl Config {
+    /// Reads the file and checks what can be checked without opening anything.
+    pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => ConfigError::Missing(file.to_owned()),
+            _ => ConfigError::Unreadable { file: file.to_owned(), source },
+        })?;
+        Self::parse(file, &text)
+    }
+
+    fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut settings: Settings = toml::from_str(text)
+            .map_err(|error| ConfigError::Malformed(toml_error::explain(file, text, &error)))?;
+        settings.check().map_err(|why| ConfigError::Wrong { file: file.to_owned(), why })?;
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        settings.resolve(&base);
+        Ok(Self { settings, digest: Digest::of(text.as_bytes()), base })
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        if self.apps.is_empty() {
+            return Err("no [[app]]: there is nothing to stand in front of".into());
+        }
+        let mut listeners = vec![("[console]".to_owned(), self.console.listen)];
+        let mut names = vec!["console"];
+        for app in &self.apps {
+            let name = app.name.as_str();
+            if names.contains(&name) {
+                return Err(format!("two doors are called {name:?}; each [[app]] needs a name of its own"));
+            }
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            {
+                return Err(format!("app {name:?}: a name is made of a to z, 0 to 9 and -"));
+            }
+            names.push(name);
+            let taken = listeners.iter().find(|(_, address)| *address == app.listen && address.port() != 0);
+            if let Some((other, address)) = taken {
+                return Err(format!("{other} and app {name:?} both listen on {address}"));
+            }
+            listeners.push((format!("app {name:?}"), app.listen));
+        }
+        let budgets = &self.budgets;
+        if budgets.shift_hours == 0 || budgets.grant_minutes == 0 {
+            return Err("[budgets]: shift_hours and grant_minutes must be at least 1".into());
+        }
+        if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
+            return Err(
+                "[log] origin: a name like \"sightline.example.com/ledger\", without spaces and +".into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Makes every path relative to the file's own folder.
+    fn resolve(&mut self, base: &Path) {
+        let mut paths = vec![&mut self.data];
+        if let Some(policy) = &mut self.policy {
+            paths.push(&mut policy.schema);
+            paths.extend(&mut policy.policies);
+        }
+        paths.extend(self.console.tls.iter_mut().flat_map(gateway::TlsFiles::paths_mut));
+        paths.extend(self.apps.iter_mut().flat_map(AppSettings::paths_mut));
+        paths.extend(self.login.paths_mut());
+        for path in paths {
+            *path = base.join(&path);
+        }
+    }
+}

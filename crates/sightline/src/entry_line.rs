@@ -1,0 +1,61 @@
+//! One entry as one line for the terminal.
+
+use model::entry::{Actor, Event, Target};
+use model::{Entry, StaffId};
+
+/// `     12  2026-11-21T09:30:00.000Z  s-17  revealed  …`
+pub(crate) fn entry_line(index: u64, entry: &Entry) -> String {
+    let staff = entry.event.staff().map_or("", StaffId::as_str);
+    format!("{index:>8}  {}  {staff:<10}  {:<17}  {}\n", entry.time, entry.event.kind(), says(&entry.event))
+}
+
+fn says(event: &Event) -> String {
+    match event {
+        Event::Started(e) => e.software.clone(),
+        Event::SettingsInForce(e) => {
+            let apps: Vec<_> = e.apps.iter().map(|a| format!("{} {}", a.app, a.mode)).collect();
+            format!("{} by {}", apps.join(", "), actor(&e.by))
+        }
+        Event::PolicyInForce(e) => format!("{} by {}", e.policy, actor(&e.by)),
+        Event::StaffRecorded(e) => {
+            let record = &e.record;
+            format!(
+                "{}, team {}, {}, {} by {}",
+                record.role,
+                record.team,
+                record.employer,
+                record.status,
+                actor(&e.by)
+            )
+        }
+        Event::SessionOpened(e) => format!("{} at {} until {}", e.session, e.door, e.expires),
+        Event::SessionClosed(e) => format!("{} {}", e.session, e.why),
+        Event::GrantIssued(e) => {
+            let charged = if e.charged { ", charged" } else { "" };
+            format!("{} {} {} evidence {}{charged} [{}]", e.grant, e.purpose, e.tier, e.evidence, e.classes)
+        }
+        Event::Revealed(e) => {
+            format!("{} {} {} evidence {} [{}]", e.action, e.by.app, e.tier, e.evidence, e.classes)
+        }
+        Event::Listed(e) => format!("{} {} {} rows [{}]", e.action, e.by.app, e.rows, e.classes),
+        Event::Written(e) => format!("{} {} values put back", e.by.app, e.restored),
+        Event::Refused(e) => format!("{} {}", e.why, e.response),
+        Event::Revoked(e) => {
+            let target = match &e.target {
+                Target::Staff(staff) => staff.to_string(),
+                Target::Session(session) => session.to_string(),
+                Target::Grant(grant) => grant.to_string(),
+            };
+            format!("{target} by {}: {}", actor(&e.by), e.reason)
+        }
+        Event::Questioned(e) => format!("{} by {}", e.question, actor(&e.by)),
+    }
+}
+
+fn actor(actor: &Actor) -> &str {
+    match actor {
+        Actor::Staff(staff) => staff.as_str(),
+        Actor::Operator => "the operator",
+        Actor::System => "sightline",
+    }
+}

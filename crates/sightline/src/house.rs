@@ -1,0 +1,286 @@
+//! The house: every room opened and wired as a configuration says.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use access::{Access, Policy, SharedState, Tickets};
+use adapter::Adapter;
+use axum::Router;
+use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
+use incident::Enquiry;
+use ledger::{Draft, Ledger};
+use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
+use model::{AppId, Clock, Entropy, OsEntropy, SystemClock};
+use people::{Directory, LoginMethod, People, PeopleParts};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use crate::config::Config;
+use crate::{init, listen, serve};
+
+/// Name and version, as entries say it.
+const SOFTWARE: &str = concat!("sightline ", env!("CARGO_PKG_VERSION"));
+
+/// The door of the console, as sessions and entries call it.
+const CONSOLE: &str = "console";
+
+/// Where everything lies below the data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// The ledger itself: journal, tiles, keys.
+    pub(crate) ledger: PathBuf,
+    /// The views; may be deleted.
+    pub(crate) views: PathBuf,
+    /// The staff directory: names, outside the ledger.
+    pub(crate) people: PathBuf,
+    /// Tickets and tiers, as the apps report them.
+    pub(crate) tickets: PathBuf,
+    /// The gateway's key, for what goes out to browsers and must come back.
+    pub(crate) gateway_key: PathBuf,
+    /// Where the running process takes commands.
+    pub(crate) socket: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `data`.
+    pub(crate) fn of(data: &Path) -> Self {
+        Self {
+            ledger: data.join("ledger"),
+            views: data.join("views"),
+            people: data.join("people"),
+            tickets: data.join("tickets.db"),
+            gateway_key: data.join("gateway.key"),
+            socket: data.join("control.sock"),
+        }
+    }
+
+    /// Makes ledger, staff directory and keys; says the ledger's verification key.
+    pub(crate) fn create(&self, origin: &str) -> Result<String, String> {
+        Ledger::create(&self.ledger, origin, &ledger::Options::default()).map_err(|e| e.to_string())?;
+        Directory::create(&self.people, &OsEntropy).map_err(|e| e.to_string())?;
+        init::private_file(&self.gateway_key, &init::secret(&OsEntropy))?;
+        let vkey = self.ledger.join("log.vkey");
+        std::fs::read_to_string(&vkey)
+            .map(|key| key.trim().to_owned())
+            .map_err(|e| format!("{}: {e}", vkey.display()))
+    }
+
+    fn token_key(&self) -> Result<TokenKey, String> {
+        use base64::Engine;
+        let file = &self.gateway_key;
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim()).ok();
+        let key: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+        key.map(|key| TokenKey::from_bytes(&key))
+            .ok_or_else(|| format!("{}: not a key of 256 bits as `sightline init` writes it", file.display()))
+    }
+}
+
+type Worker = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What commands and pages ask: everything behind the listeners.
+#[derive(Debug, Clone)]
+pub(crate) struct Rooms {
+    pub(crate) ledger: Ledger,
+    pub(crate) state: SharedState,
+    pub(crate) tickets: Tickets,
+    pub(crate) enquiry: Enquiry,
+}
+
+impl Rooms {
+    /// Opens what lies below `data`; the worker keeps the views up with the ledger.
+    pub(crate) fn open(data: &Path) -> Result<(Self, Worker), String> {
+        let layout = Layout::of(data);
+        let state = SharedState::default();
+        let ledger = Ledger::open(&layout.ledger, &ledger::Options::default(), state.clone())
+            .map_err(|e| e.to_string())?;
+        let tickets = Tickets::open(&layout.tickets).map_err(|e| e.to_string())?;
+        let (fold, views) = views::open(&layout.views, &ledger).map_err(|e| e.to_string())?;
+        let enquiry = Enquiry::new(ledger.clone(), views, Arc::new(SystemClock), Arc::new(OsEntropy));
+        let follow = {
+            let ledger = ledger.clone();
+            async move {
+                if let Err(error) = fold.follow(ledger).await {
+                    tracing::error!(%error, "the views stand still; `sightline rebuild` makes them anew");
+                }
+            }
+        };
+        Ok((Self { ledger, state, tickets, enquiry }, Box::pin(follow)))
+    }
+}
+
+/// What a configuration names, read and checked, with nothing opened.
+pub(crate) struct Parts {
+    pub(crate) policy: Policy,
+    pub(crate) apps: Vec<(AppSettings, Adapter)>,
+}
+
+/// Reads policy and adapters.
+pub(crate) fn read(config: &Config) -> Result<Parts, String> {
+    let policy = match &config.settings.policy {
+        None => Policy::shipped(),
+        Some(own) => {
+            let files: Vec<&Path> = own.policies.iter().map(PathBuf::as_path).collect();
+            Policy::load(&own.schema, &files).map_err(|e| e.to_string())?
+        }
+    };
+    let mut apps = Vec::new();
+    for app in &config.settings.apps {
+        apps.push((app.clone(), crate::adapters::load(&app.adapter, &config.base)?));
+    }
+    Ok(Parts { policy, apps })
+}
+
+/// A listener, bound, with what answers on it.
+pub(crate) struct Door {
+    pub(crate) name: AppId,
+    pub(crate) url: String,
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) router: Router,
+}
+
+/// Everything opened and bound.
+pub(crate) struct House {
+    pub(crate) layout: Layout,
+    pub(crate) rooms: Rooms,
+    pub(crate) doors: Vec<Door>,
+    /// What works beside the listeners: views that follow the ledger, feeds that ask for tickets.
+    pub(crate) workers: Vec<Worker>,
+}
+
+impl House {
+    /// Opens every room, puts settings and policy in force by entries, and binds every listener.
+    pub(crate) async fn open(config: &Config) -> Result<Self, String> {
+        let parts = read(config)?;
+        let settings = &config.settings;
+        let layout = Layout::of(&settings.data);
+        if !layout.ledger.exists() {
+            init::private_dir(&settings.data)?;
+            layout.create(&settings.log.origin)?;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let bound = bind_all(config).await?;
+        let (rooms, follow_views) = Rooms::open(&settings.data)?;
+        let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());
+        put_in_force(&ledger, &state, config, &parts).await?;
+
+        let login = LoginMethod::open(&settings.login, &config.doors()?).map_err(|e| e.to_string())?;
+        let people = People::new(PeopleParts {
+            ledger: ledger.clone(),
+            registered: Arc::new(state.clone()),
+            directory: Directory::open(&layout.people).map_err(|e| e.to_string())?,
+            login,
+            limits: settings.sessions,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        })
+        .map_err(|e| e.to_string())?;
+        let access = Access::new(state, parts.policy, rooms.tickets.clone(), entropy.clone());
+
+        let console = console::router(console::Console {
+            door: AppId::new(CONSOLE),
+            ledger: ledger.clone(),
+            access: access.clone(),
+            people: people.clone(),
+            enquiry: rooms.enquiry.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        });
+        let mut routers = vec![console];
+        let mut workers = vec![follow_views];
+        for (app, adapter) in parts.apps {
+            let gateway = Gateway::new(GatewayParts {
+                settings: app,
+                adapter,
+                access: access.clone(),
+                people: people.clone(),
+                ledger: ledger.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                tokens: layout.token_key()?,
+            })
+            .map_err(|e| e.to_string())?;
+            routers.push(gateway.router());
+            workers.push(Box::pin(async move { gateway.follow_feed().await }));
+        }
+        let doors = bound.into_iter().zip(routers).map(|(bound, router)| bound.with(router)).collect();
+        Ok(Self { layout, rooms, doors, workers })
+    }
+}
+
+/// Records the start, and settings and policy where they are not those in force (P8).
+async fn put_in_force(
+    ledger: &Ledger,
+    state: &SharedState,
+    config: &Config,
+    parts: &Parts,
+) -> Result<(), String> {
+    let apps = parts.apps.iter().map(|(app, _)| AppMode { app: app.name.clone(), mode: app.mode }).collect();
+    let settings = SettingsInForce {
+        configuration: config.digest,
+        budgets: config.settings.budgets,
+        apps,
+        by: Actor::Operator,
+    };
+    let policy = PolicyInForce { policy: parts.policy.digest(), by: Actor::Operator };
+    let mut drafts = vec![Draft::plain(Event::Started(Started { software: SOFTWARE.into() }))];
+    {
+        let state = state.read();
+        if state.configuration() != Some(settings.configuration) {
+            drafts.push(Draft::plain(Event::SettingsInForce(settings)));
+        }
+        if state.policy() != Some(policy.policy) {
+            drafts.push(Draft::plain(Event::PolicyInForce(policy)));
+        }
+    }
+    ledger.append_all(drafts).await.map(drop).map_err(|e| e.to_string())
+}
+
+/// A bound listener that nothing answers on yet.
+struct Bound {
+    name: AppId,
+    url: String,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Bound {
+    fn with(self, router: Router) -> Door {
+        Door { name: self.name, url: self.url, listener: self.listener, tls: self.tls, router }
+    }
+}
+
+/// Binds the console and then each app, in the order of the configuration.
+async fn bind_all(config: &Config) -> Result<Vec<Bound>, String> {
+    let console = &config.settings.console;
+    let mut wanted = vec![(AppId::new(CONSOLE), &console.public_url, console.listen, console.tls.as_ref())];
+    let apps = config.settings.apps.iter();
+    wanted.extend(apps.map(|app| (app.name.clone(), &app.public_url, app.listen, app.tls.as_ref())));
+    let mut bound = Vec::new();
+    for (name, url, address, tls) in wanted {
+        let instead = format!("end it, or give the door {name:?} another `listen` address");
+        let listener = listen::bind(address, &instead).await.map_err(|e| e.to_string())?;
+        bound.push(Bound { name, url: url.to_string(), listener, tls: serve::acceptor(tls)? });
+    }
+    Ok(bound)
+}
+
+impl Config {
+    /// Every door, as the login must know it.
+    fn doors(&self) -> Result<Vec<people::Door>, String> {
+        let console = &self.settings.console;
+        let apps = self.settings.apps.iter();
+        std::iter::once((AppId::new(CONSOLE), console.listen, &console.public_url))
+            .chain(apps.map(|app| (app.name.clone(), app.listen, &app.public_url)))
+            .map(|(name, listen, url)| {
+                let public_url = Url::parse(url.as_str()).map_err(|e| format!("{url}: {e}"))?;
+                Ok(people::Door { name, listen, public_url })
+            })
+            .collect()
+    }
+}

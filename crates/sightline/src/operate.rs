@@ -1,0 +1,128 @@
+//! The operator's commands: carried out by the running process, or here if none runs.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use access::SharedState;
+use ledger::Ledger;
+
+use crate::cli::Place;
+use crate::command::{Command, Form, From, Outcome, Print, carry_out};
+use crate::config::Config;
+use crate::control;
+use crate::house::{Layout, Rooms};
+
+/// How often `log tail --follow` looks again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Carries the command out and prints the answer.
+pub(crate) fn print(place: &Place, command: Command, print: Print) -> Result<(), String> {
+    let outcome = Desk::open(place)?.ask(&command, form(print))?;
+    out(&outcome.text)
+}
+
+/// Prints the last `lines` entries and, if asked, what comes after them.
+pub(crate) fn tail(place: &Place, lines: usize, follow: bool, print: Print) -> Result<(), String> {
+    let desk = Desk::open(place)?;
+    let mut from = From::End;
+    loop {
+        let outcome = desk.ask(&Command::Entries { from, limit: lines }, form(print))?;
+        out(&outcome.text)?;
+        if !follow {
+            return Ok(());
+        }
+        from = From::Number(outcome.next.unwrap_or_default());
+        std::thread::sleep(AGAIN);
+    }
+}
+
+/// Derives the views again. Needs the ledger for itself.
+pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
+    let data = data_dir(place)?;
+    let bar = crate::progress::bar("folding", "entries");
+    let layout = Layout::of(&data);
+    let ledger = Ledger::open(&layout.ledger, &ledger::Options::default(), SharedState::default())
+        .map_err(|e| e.to_string())?;
+    views::rebuild(&layout.views, &ledger, |progress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.done);
+    })
+    .map_err(|e| e.to_string())?;
+    bar.finish_and_clear();
+    out(&format!(
+        "{}: derived again from {entries} entries\n",
+        layout.views.display(),
+        entries = ledger.size()
+    ))
+}
+
+/// Where commands are put: a running process, or the installation opened here.
+struct Desk {
+    runtime: tokio::runtime::Runtime,
+    data: PathBuf,
+    rooms: std::cell::OnceCell<Rooms>,
+}
+
+impl Desk {
+    fn open(place: &Place) -> Result<Self, String> {
+        let data = data_dir(place)?;
+        if !Layout::of(&data).ledger.exists() {
+            return Err(format!("{} holds no ledger; `sightline serve` makes one", data.display()));
+        }
+        let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
+        Ok(Self { runtime, data, rooms: std::cell::OnceCell::new() })
+    }
+
+    fn ask(&self, command: &Command, form: Form) -> Result<Outcome, String> {
+        let socket = Layout::of(&self.data).socket;
+        let running = self.runtime.block_on(control::ask(&socket, command, form));
+        match running.map_err(|e| format!("{}: {e}", socket.display()))? {
+            Some(answer) => answer,
+            None => self.runtime.block_on(async {
+                let rooms = self.rooms()?;
+                carry_out(rooms, command.clone(), form).await.map_err(|e| e.to_string())
+            }),
+        }
+    }
+
+    fn rooms(&self) -> Result<&Rooms, String> {
+        if self.rooms.get().is_none() {
+            let (rooms, follow) = Rooms::open(&self.data)?;
+            tokio::spawn(follow);
+            // Set once, two lines above it was empty.
+            let _ = self.rooms.set(rooms);
+        }
+        self.rooms.get().ok_or_else(|| "the ledger did not open".into())
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let Some(rooms) = self.rooms.get() {
+            self.runtime.block_on(rooms.ledger.close());
+        }
+    }
+}
+
+fn data_dir(place: &Place) -> Result<PathBuf, String> {
+    match &place.data {
+        Some(dir) => Ok(dir.clone()),
+        None => Ok(Config::load(&place.config).map_err(|e| e.to_string())?.settings.data),
+    }
+}
+
+fn form(print: Print) -> Form {
+    let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let width = width.unwrap_or(if std::io::stdout().is_terminal() { 100 } else { 120 });
+    Form { print, width }
+}
+
+/// Prints; a reader that has gone away (`| head`) is no error.
+fn out(text: &str) -> Result<(), String> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}

@@ -4,7 +4,7 @@ use access::{Basis, Look};
 use adapter::Read;
 use ledger::Draft;
 use model::entry::{Revealed, Why, Written};
-use model::{ClassSet, CustomerId, Event, Opening, Subject, TicketId};
+use model::{ClassSet, CustomerId, Event, GrantId, Opening, Subject, TicketId};
 
 use crate::reason::Wanted;
 use crate::refuse::Refusal;
@@ -20,8 +20,10 @@ pub(crate) struct Permit {
     pub(crate) ask: ClassSet,
     /// Opens the commitment in the entry of the look.
     pub(crate) opening: Opening,
-    /// The grant that the look rests on, if it is issued with it. Until it is taken, it is not recorded.
-    grant: Option<Draft>,
+    /// The grant that the look rests on.
+    pub(crate) grant: GrantId,
+    /// The entry that issues the grant, if it is issued with the look. Until it is taken, it is not recorded.
+    issue: Option<Draft>,
     /// The look. Until it is taken, it is not recorded.
     look: Option<Draft>,
 }
@@ -29,17 +31,17 @@ pub(crate) struct Permit {
 impl Permit {
     /// What is still to be recorded: the grant, in front of the look.
     pub(crate) fn take_drafts(&mut self) -> Vec<Draft> {
-        self.grant.take().into_iter().chain(self.look.take()).collect()
+        self.issue.take().into_iter().chain(self.look.take()).collect()
     }
 
     /// The grant alone, for a write whose answer is yet to come.
     pub(crate) fn take_grant(&mut self) -> Option<Draft> {
-        self.grant.take()
+        self.issue.take()
     }
 
     /// Whether it rests on a grant that is issued only with it.
     pub(crate) fn issues_grant(&self) -> bool {
-        self.grant.is_some()
+        self.issue.is_some()
     }
 
     /// Whom it is about.
@@ -75,7 +77,7 @@ impl Way<'_> {
             ticket,
             now: self.gate.clock.now(),
         });
-        let (grant, issued) = match decision.basis {
+        let (grant, issue) = match decision.basis {
             Basis::Granted(grant) => (grant, None),
             Basis::Issue { grant, draft } => (grant, Some(draft)),
             Basis::AskWhy { .. } => {
@@ -104,7 +106,8 @@ impl Way<'_> {
             ask: decision.verdicts.ask.without(ClassSet::SECRET),
             look: Some(Draft { event: look, openings: vec![opening.clone()] }),
             opening,
-            grant: issued,
+            grant: grant.id,
+            issue,
         })
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{header, response};
 use ledger::Draft;
 use model::entry::{Action, Listed, Why};
-use model::{ClassSet, CustomerId, Event, FieldClass, Mode, Opening, Subject};
+use model::{ClassSet, CustomerId, Event, FieldClass, GrantId, Mode, Opening, Subject};
 
 use crate::decide::Permit;
 use crate::headers::Kind;
@@ -22,6 +22,8 @@ use crate::way::Way;
 pub(crate) struct Reading {
     pub(crate) sealed: Sealed,
     pub(crate) drafts: Vec<Draft>,
+    /// The customers whose record it shows, and the grant that each rests on.
+    pub(crate) granted: Vec<(CustomerId, GrantId)>,
 }
 
 impl Way<'_> {
@@ -38,6 +40,7 @@ impl Way<'_> {
             return Ok(Some(Reading {
                 sealed: self.seal(head, Body::empty(), Shows::nothing()),
                 drafts: Vec::new(),
+                granted: Vec::new(),
             }));
         }
         let text =
@@ -60,8 +63,8 @@ impl Way<'_> {
             tracing::warn!(app = %self.viewer.app, route = read.route, kind = gap.kind, place = gap.place,
                 "the adapter has a gap: personal data outside declared fields");
         }
-        let (shows, drafts) = cast.account(&masked.shown)?;
-        Ok(Some(Reading { sealed: self.seal(head, masked.body.into(), shows), drafts }))
+        let Account { shows, drafts, granted } = cast.account(&masked.shown)?;
+        Ok(Some(Reading { sealed: self.seal(head, masked.body.into(), shows), drafts, granted }))
     }
 
     fn seal(&self, head: &response::Parts, body: Body, shows: Shows) -> Sealed {
@@ -91,6 +94,13 @@ struct Cast<'w> {
     refusal: Option<Refusal>,
     /// Links that ask for a class of a customer: made once, however often the class appears.
     questions: HashMap<(CustomerId, FieldClass), String>,
+}
+
+/// What an answer shows, and what goes with it.
+struct Account {
+    shows: Shows,
+    drafts: Vec<Draft>,
+    granted: Vec<(CustomerId, GrantId)>,
 }
 
 impl<'w> Cast<'w> {
@@ -169,18 +179,19 @@ impl<'w> Cast<'w> {
     }
 
     /// What the answer shows, and what must still be recorded for it.
-    fn account(mut self, shown: &[Found]) -> Result<(Shows, Vec<Draft>), Refusal> {
+    fn account(mut self, shown: &[Found]) -> Result<Account, Refusal> {
         for found in shown {
             self.permitted(&found.customer, found.part);
         }
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
-        let (mut shows, mut drafts) = (Shows::nothing(), Vec::new());
+        let (mut shows, mut drafts, mut granted) = (Shows::nothing(), Vec::new(), Vec::new());
         for found in each_once(shown) {
             match self.customers.get_mut(&found.customer) {
                 Some(Some(permit)) => {
                     drafts.extend(permit.take_drafts());
+                    granted.push((found.customer, permit.grant));
                     shows.record(permit.opening.clone(), found.classes);
                 }
                 Some(None) | None => {
@@ -201,7 +212,7 @@ impl<'w> Cast<'w> {
                 None,
             ));
         }
-        Ok((shows, drafts))
+        Ok(Account { shows, drafts, granted })
     }
 
     fn listed(&self, listing: &Listing) -> Event {

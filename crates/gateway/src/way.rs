@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use ledger::{AppendError, Draft, Verified};
 use model::entry::{Viewer, Why};
-use model::{Mode, ResponseId};
+use model::{CustomerId, GrantId, Mode, ResponseId};
 use people::Seated;
 use tokio::time::timeout;
 
@@ -98,7 +98,8 @@ impl Way<'_> {
         }
     }
 
-    /// The whole body of the request: an adapter may recognise a route by it.
+    /// The whole body of the request: what is asked for may stand in it, so that nothing streams through
+    /// before it is recognised.
     async fn take(&self, body: Body) -> Result<Bytes, Refusal> {
         let limits = self.gate.settings.limits;
         let taking = Limited::new(body, limits.request_bytes).collect();
@@ -182,7 +183,20 @@ impl Way<'_> {
         // 7 record
         receipts.extend(self.gate.record(reading.drafts).await?);
         // 8 open
+        self.still_stands(&reading.granted)?;
         self.open(reading.sealed, &receipts)
+    }
+
+    /// Whether nobody has taken anything away in the meantime: what was recorded before a revocation is not
+    /// shown after it either.
+    fn still_stands(&self, granted: &[(CustomerId, GrantId)]) -> Result<(), Refusal> {
+        let (Viewer { staff, session, app }, now) = (&self.viewer, self.gate.clock.now());
+        let state = self.gate.access.state().read();
+        state.people.may_act(*session, now)?;
+        let is_live = |(customer, grant): &(CustomerId, GrantId)| {
+            state.live_grants(staff, app, customer, now).iter().any(|live| live.id == *grant)
+        };
+        if granted.iter().all(is_live) { Ok(()) } else { Err(Why::Stale.into()) }
     }
 
     /// An answer that cannot be read: closed, but in `observe` passed on with an entry that says so.

@@ -110,7 +110,8 @@ pub(super) async fn read_tickets(reader: &mut Reader<'_>) -> Result<Batch, FeedE
     let after: u64 = reader.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
     let transactions = next_transactions(reader, after).await?;
     let mut casts: HashMap<String, Cast> = HashMap::new();
-    let mut batch = Batch { more: transactions.len() == PAGE, ..Batch::default() };
+    // A page may be short although there is more: RT leaves out what the account may not see.
+    let mut batch = Batch { more: !transactions.is_empty(), ..Batch::default() };
     for transaction in &transactions {
         let ticket = &transaction.ticket.0;
         if !casts.contains_key(ticket) {

@@ -1,0 +1,7 @@
+use sightline_gateway::seal::Sealed;
+
+fn main() {}
+
+fn open(sealed: Sealed) {
+    let _ = sealed.open();
+}

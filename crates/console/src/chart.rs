@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use model::{Evidence, Timestamp};
 use views::{Bucket, ByEvidence, HeatRow};
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 40.0;
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 32.0;
 const RIGHT: f64 = 4.0;
 /// Room above the bars for the marks of refusals and revocations.
 const TOP: f64 = 34.0;

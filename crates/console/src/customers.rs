@@ -76,8 +76,7 @@ struct TimelineTemplate<'a> {
     span: Stretch,
     summary: &'a CustomerSummary,
     exposures: &'a Paged<Exposure>,
-    next: Option<String>,
-    first: String,
+    pager: Html,
 }
 
 /// `GET /customers/{reference}`
@@ -94,7 +93,6 @@ pub(crate) async fn timeline(
     let timeline = answer.answer;
     let customer = timeline.summary.customers.iter().find(|c| c.reference == reference);
     let path = format!("/customers/{reference}");
-    let first = format!("{path}?span={}", within.span.word());
     let body = TimelineTemplate {
         now,
         customer: customer.ok_or(Fault::Unknown("customer"))?,
@@ -102,8 +100,7 @@ pub(crate) async fn timeline(
         span: within.span,
         summary: &timeline.summary,
         exposures: &timeline.exposures,
-        next: timeline.exposures.next.map(|cursor| format!("{first}&after={cursor}")),
-        first,
+        pager: within.pager(&path, timeline.exposures.next),
     };
     Ok(crate::shell::page(&visitor, "/customers", "Customer timeline", &body))
 }

@@ -33,10 +33,10 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::StaffRecorded(_) => ("Staff record", ""),
         Event::SessionOpened(_) => ("Logged in", ""),
         Event::SessionClosed(e) => (session_end(e.why), ""),
-        Event::GrantIssued(_) => ("Access granted", ""),
+        Event::GrantIssued(_) => ("Access granted", "plain"),
         Event::Revealed(e) if e.action == Action::Export => ("Exported", "warn"),
         Event::Revealed(e) if e.evidence.is_weak() => ("Look, unexplained", "warn"),
-        Event::Revealed(_) => ("Look", "good"),
+        Event::Revealed(_) => ("Look", ""),
         Event::Listed(e) => (
             match e.action {
                 Action::Search => "Search",
@@ -94,8 +94,12 @@ pub(crate) fn detail(event: &Event) -> String {
     }
 }
 
-/// A customer, leading to their timeline; the number they have in the app.
+/// A customer by the number they have in the app, leading to their timeline. A question that was asked
+/// about all apps names nobody in particular, and leads nowhere.
 pub(crate) fn customer(customer: &Customer) -> Html {
+    if customer.app.is_none() {
+        return Html::trusted(format!(r#"<span class="id">{}</span>"#, Html::text(&customer.customer)));
+    }
     Html::trusted(format!(
         r#"<a class="id" href="/customers/{}">{}</a>"#,
         customer.reference,

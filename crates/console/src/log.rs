@@ -5,8 +5,9 @@ use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::Record;
+use model::entry::Event;
 use model::{Digest, Timestamp};
-use pages::Icon;
+use pages::{Html, Icon};
 
 use crate::fault::Fault;
 use crate::guard::Visitor;
@@ -28,9 +29,7 @@ struct EntriesTemplate {
     now: Timestamp,
     size: u64,
     records: Vec<Record>,
-    newest: bool,
-    older: Option<u64>,
-    newer: Option<u64>,
+    pager: Html,
     checkpoint: String,
     vkey: String,
 }
@@ -50,13 +49,16 @@ pub(crate) async fn entries(
     let wanted = usize::try_from(before - from).unwrap_or(0);
     let mut records = console.enquiry.entries(&visitor.asker(), from, wanted).await?.answer;
     records.reverse();
+    let older = (from > 0).then(|| format!("/ledger?before={from}"));
+    let newer = (before < size).then(|| format!("/ledger?before={}", (before + ROWS).min(size)));
     let body = EntriesTemplate {
         now: console.clock.now(),
         size,
         records,
-        newest: before == size,
-        older: (from > 0).then_some(from),
-        newer: (before < size).then(|| (before + ROWS).min(size)),
+        pager: crate::show::pager(
+            newer.as_deref().map(|href| ("Newer", href)),
+            older.as_deref().map(|href| ("Older", href)),
+        ),
         checkpoint: console.ledger.checkpoint(),
         vkey: console.ledger.verifier().vkey(),
     };

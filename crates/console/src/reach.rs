@@ -43,8 +43,8 @@ struct ReachTemplate<'a> {
     may_revoke: bool,
     seen: ReachedTable<'a>,
     listed: ReachedTable<'a>,
-    seen_next: Option<String>,
-    listed_next: Option<String>,
+    seen_pager: Html,
+    listed_pager: Html,
 }
 
 #[derive(Template)]
@@ -103,7 +103,15 @@ async fn page(
         )
         .await?;
     let blast = answer.answer;
-    let here = format!("{path}?span={}", asked.span.word());
+    let pager = |name, after: Option<Cursor>, next: Option<Cursor>, place| {
+        let first = format!("{path}?span={}", asked.span.word());
+        let next = next.map(|cursor| format!("{first}&{name}={cursor}{place}"));
+        let first = format!("{first}{place}");
+        crate::show::pager(
+            after.map(|_| ("First", first.as_str())),
+            next.as_deref().map(|href| ("Next", href)),
+        )
+    };
     let body = ReachTemplate {
         now,
         whose: &whose,
@@ -115,8 +123,8 @@ async fn page(
         may_revoke: visitor.may_revoke(),
         seen: ReachedTable { rows: &blast.seen.rows, now, label: "Customers seen" },
         listed: ReachedTable { rows: &blast.listed.rows, now, label: "Customers in lists" },
-        seen_next: blast.seen.next.map(|cursor| format!("{here}&after={cursor}")),
-        listed_next: blast.listed.next.map(|cursor| format!("{here}&listed_after={cursor}#listed")),
+        seen_pager: pager("after", asked.after, blast.seen.next, ""),
+        listed_pager: pager("listed_after", asked.listed_after, blast.listed.next, "#listed"),
         blast: &blast,
     };
     Ok(crate::shell::page(visitor, "/staff", &format!("Blast radius of {staff}"), &body))

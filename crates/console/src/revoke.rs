@@ -6,8 +6,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::Query;
 use axum::response::Response;
-use ledger::Draft;
-use model::entry::{Event, RevokeReason, Revoked, Target};
+use model::entry::{RevokeReason, Target};
 use model::{GrantId, SessionId, StaffId, Timestamp};
 use pages::{Html, Icon};
 use people::Registered;
@@ -170,8 +169,7 @@ pub(crate) async fn carry_out(
     let at = Aim { staff: sure.staff, session: sure.session, grant: sure.grant }.target()?;
     let now = console.clock.now();
     let before = Aimed::find(&console, &at, now)?;
-    let revoked = Revoked { target: at.clone(), by: visitor.actor(), reason };
-    let receipt = console.ledger.append(Draft::plain(Event::Revoked(revoked))).await?;
+    let receipt = console.ledger.append(access::revocation(at.clone(), visitor.actor(), reason)).await?;
     let still_open = Aimed::find(&console, &at, now)?.ends;
     let body = DoneTemplate {
         now,

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 use model::Timestamp;
-use pages::Icon;
+use pages::{Html, Icon};
 use views::{Cursor, EndedHow, Paged, SessionRow};
 
 use crate::fault::Fault;
@@ -26,9 +26,8 @@ struct SessionsTemplate {
     now: Timestamp,
     all: bool,
     target: String,
-    later: bool,
     sessions: Paged<SessionRow>,
-    next: Option<String>,
+    pager: Html,
     may_revoke: bool,
 }
 
@@ -41,12 +40,14 @@ pub(crate) async fn page(
     let page = views::Page { limit: ROWS, after: asked.after };
     let sessions = console.enquiry.sessions(&visitor.asker(), !asked.all, page).await?.answer;
     let here = format!("/sessions?all={}", asked.all);
+    let next = sessions.next.map(|cursor| format!("{here}&after={cursor}"));
+    let back = asked.after.map(|_| ("Newest", here.as_str()));
+    let pager = crate::show::pager(back, next.as_deref().map(|href| ("Older", href)));
     let body = SessionsTemplate {
         now: console.clock.now(),
         all: asked.all,
         target: asked.after.map_or_else(|| here.clone(), |after| format!("{here}&after={after}")),
-        later: asked.after.is_some(),
-        next: sessions.next.map(|cursor| format!("{here}&after={cursor}")),
+        pager,
         sessions,
         may_revoke: visitor.may_revoke(),
     };

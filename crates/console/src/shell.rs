@@ -1,8 +1,8 @@
 //! The console's frame: navigation, and who is there.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::Response;
-use http::StatusCode;
 use pages::{Frame, Html, Icon, Kind, NavItem, Page, Who};
 
 use crate::guard::Visitor;

@@ -34,6 +34,20 @@ pub(crate) fn empty(icon: Icon, title: &str, what_next: &str) -> Html {
     pages::empty(icon, title, what_next, Html::default())
 }
 
+/// The links below a list that is longer than a page: back to its beginning, and on. Nothing if the
+/// page is all there is.
+pub(crate) fn pager(back: Option<(&str, &str)>, on: Option<(&str, &str)>) -> Html {
+    let link = |(label, href): (&str, &str), rel: &str| {
+        format!(r#"<a class="button small"{rel} href="{}">{}</a>"#, Html::text(href), Html::text(label))
+    };
+    let links = back.map(|l| link(l, "")).into_iter().chain(on.map(|l| link(l, r#" rel="next""#)));
+    let links: String = links.collect();
+    match links.as_str() {
+        "" => Html::default(),
+        links => Html::trusted(format!(r#"<div class="pages"><nav aria-label="Pages">{links}</nav></div>"#)),
+    }
+}
+
 /// A count in a table: nothing is a dash, so that what is something stands out.
 pub(crate) fn cell(n: impl Borrow<u64>) -> Html {
     match *n.borrow() {

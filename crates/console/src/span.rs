@@ -105,4 +105,12 @@ impl Within {
     pub(crate) fn page(self, limit: u32) -> views::Page {
         views::Page { limit, after: self.after }
     }
+
+    /// The links below a list that runs from the newest to the oldest.
+    pub(crate) fn pager(self, path: &str, next: Option<views::Cursor>) -> Html {
+        let newest = format!("{path}?span={}", self.span.word());
+        let older = next.map(|cursor| format!("{newest}&after={cursor}"));
+        let back = self.after.map(|_| ("Newest", newest.as_str()));
+        crate::show::pager(back, older.as_deref().map(|href| ("Older", href)))
+    }
 }

@@ -85,8 +85,7 @@ struct ListTemplate {
     name: Column,
     columns: Vec<Column>,
     staff: Paged<StaffRow>,
-    next: Option<String>,
-    first: String,
+    pager: Html,
 }
 
 /// `GET /staff`
@@ -102,6 +101,9 @@ pub(crate) async fn list(
     let answer = console.enquiry.staff_list(&visitor.asker(), filter, span, page).await?;
     let staff = answer.answer;
     let first = asked.link(asked.sort, asked.reversed);
+    let next = staff.next.map(|cursor| format!("{first}&after={cursor}"));
+    let back = asked.after.map(|_| ("First page", first.as_str()));
+    let pager = crate::show::pager(back, next.as_deref().map(|href| ("Next page", href)));
     let column = |sort, label| Column::new(&asked, sort, label, "num");
     let body = ListTemplate {
         now,
@@ -115,8 +117,7 @@ pub(crate) async fn list(
             column(StaffSort::Refused, "Refused"),
             column(StaffSort::LastSeen, "Last seen"),
         ],
-        next: staff.next.map(|cursor| format!("{first}&after={cursor}")),
-        first,
+        pager,
         staff,
         asked,
     };
@@ -146,8 +147,7 @@ struct TimelineTemplate<'a> {
     sessions: Vec<OpenSession>,
     may_revoke: bool,
     happenings: Happenings<'a>,
-    next: Option<String>,
-    first: String,
+    pager: Html,
 }
 
 /// `GET /staff/{staff}`
@@ -165,7 +165,6 @@ pub(crate) async fn timeline(
     let timeline = answer.answer;
     let summary = timeline.summary.as_ref().ok_or(Fault::Unknown("staff member"))?;
     let path = format!("/staff/{}", segment(staff.as_str()));
-    let first = format!("{path}?span={}", within.span.word());
     let (budgets, shift_ends) = budgets(&console, &staff, now);
     let body = TimelineTemplate {
         now,
@@ -184,8 +183,7 @@ pub(crate) async fn timeline(
             with_staff: false,
             may_revoke: visitor.may_revoke(),
         },
-        next: timeline.happenings.next.map(|cursor| format!("{first}&after={cursor}")),
-        first,
+        pager: within.pager(&path, timeline.happenings.next),
         path,
     };
     Ok(crate::shell::page(&visitor, "/staff", &format!("Staff {staff}"), &body))
@@ -193,10 +191,7 @@ pub(crate) async fn timeline(
 
 /// What is used of the budgets of the shift, and when it ends.
 fn budgets(console: &Arc<Console>, staff: &StaffId, now: Timestamp) -> (Vec<Html>, Option<Timestamp>) {
-    let used = {
-        let state = console.access.state().0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        state.budget(staff, now)
-    };
+    let used = console.access.state().read().budget_if_enforced(staff, now);
     let limits = used.settings;
     let meters = vec![
         pages::meter("Unexplained looks", used.weak_used, limits.weak_per_shift),

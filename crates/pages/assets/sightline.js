@@ -9,6 +9,7 @@
     if (s < 10) return "just now";
     if (s < 60) return `${s} s ago`;
     if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+    if (s < 21600 && s % 3600 >= 60) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min ago`;
     if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
     return null;
   };

@@ -83,6 +83,7 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let words = |d: Duration| match d.as_secs() {
         s @ 0..60 => format!("{s} s"),
         s @ 60..3600 => format!("{} min", s / 60),
+        s @ 3600..21_600 if s % 3600 >= 60 => format!("{} h {} min", s / 3600, s % 3600 / 60),
         s => format!("{} h", s / 3600),
     };
     let (past, future) = (now.since(at), at.since(now));
@@ -251,7 +252,8 @@ mod tests {
             ("2026-03-02T11:56:00Z", "4 min ago"),
             ("2026-03-01T12:00:01Z", "23 h ago"),
             ("2026-03-01T12:00:00Z", "1 Mar 12:00"),
-            ("2026-03-02T14:30:00Z", "in 2 h"),
+            ("2026-03-02T10:48:10Z", "1 h 11 min ago"),
+            ("2026-03-02T14:30:00Z", "in 2 h 30 min"),
             ("2026-03-04T14:30:00Z", "4 Mar 14:30"),
         ] {
             assert_eq!(relative(at(then), now), words);

@@ -21,7 +21,7 @@ fn colours(block: &str) -> Tokens {
 
 /// Light, and dark with what it leaves as it is in light.
 fn themes() -> [(&'static str, Tokens); 2] {
-    let (light, rest) = CSS.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    let (light, rest) = CSS.split_once("@media screen and (prefers-color-scheme: dark)").unwrap();
     let dark = rest.split_once("\n}").unwrap().0;
     let light = colours(light);
     let mut both = light.clone();
@@ -63,6 +63,7 @@ fn words_stand_out_from_every_ground_they_are_set_on() {
         4.5,
         &[
             ("text", &soft),
+            ("text", &["chip"]),
             ("muted", &plain),
             ("muted", &["accent-soft"]),
             ("accent", &plain),

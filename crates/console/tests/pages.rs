@@ -1,5 +1,7 @@
 //! What the console promises, on a real ledger, through its routes.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is how a test fails
+
 mod browser;
 #[allow(dead_code)] // shared with the gallery
 mod world;

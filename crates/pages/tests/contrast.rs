@@ -1,5 +1,7 @@
 //! WCAG 2.2 AA over the tokens of the style, in light and dark: 4.5:1 for words, 3:1 for what is drawn.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is how a test fails
+
 use std::collections::HashMap;
 
 const CSS: &str = include_str!("../assets/sightline.css");

@@ -47,6 +47,10 @@ for my $name (qw(ana ben cleo dario)) {
 }
 my $service = user(Name => 'sightline', RealName => 'Sightline', EmailAddress => 'sightline@support.example.com', Privileged => 1);
 made($group->AddMember($service->Id));
+made($service->PrincipalObj->GrantRight(Right => 'ManageAuthTokens', Object => $RT::System));
+my ($token_id, $message, $token) =
+    RT::AuthToken->new(RT::CurrentUser->new($service->Id))->Create(Owner => $service->Id, Description => 'feed');
+die "seed: token: $message\n" unless $token_id;
 
 my @first = qw(Jane Omar Lucia Pavel Ingrid Tomas Aisha Bruno Katya Nils);
 my @last = qw(Doe Haddad Moreno Novak Larsen Silva Rahman Keller Orlova Berg);
@@ -84,4 +88,5 @@ for my $n (1 .. $tickets) {
     push @opened, { id => $id, customer => $person->{id}, owner => $owner };
 }
 
-print JSON->new->canonical->encode({ agents => \%agents, customers => \@people, tickets => \@opened }), "\n";
+print JSON->new->canonical->encode(
+    { agents => \%agents, customers => \@people, tickets => \@opened, token => $token }), "\n";

@@ -1,8 +1,10 @@
-//! Real peers for tests: an OpenID Connect [`provider`](oidc) and a [browser](chromium). Each starts on a
-//! free loopback port and ends when it is dropped. What is not installed is said loudly, with what to run.
+//! Real peers for tests: an OpenID Connect [`provider`](oidc), a [browser](chromium), and a
+//! [support tool](rt). Each starts on a free loopback port and ends when it is dropped. What is not
+//! installed is said loudly, with what to run.
 
 pub mod chromium;
 pub mod oidc;
+pub mod rt;
 
 mod process;
 
@@ -37,6 +39,14 @@ pub enum StartError {
         /// How long it was waited for.
         seconds: u64,
         /// What it said until then.
+        said: String,
+    },
+    /// What had to be done before it can start went wrong.
+    #[error("{program} failed; it said: {said}")]
+    Failed {
+        /// Which program.
+        program: String,
+        /// What it said.
         said: String,
     },
     /// The browser would not open a window.

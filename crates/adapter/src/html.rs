@@ -413,7 +413,8 @@ fn matched(state: &Rc<RefCell<State>>, element: &mut Element<'_, '_>, role: &Rol
             (None, Some(depth)) => state.open[depth].id = Some((from.clone(), String::new())),
             (None, None) => {}
         },
-        (Role::Public | Role::CatchAll | Role::Part(_), None) => {}
+        (Role::Public, None) => state.page.public.push(element.source_location().bytes()),
+        (Role::CatchAll | Role::Part(_), None) => {}
     }
 }
 

@@ -29,81 +29,98 @@ fn refused(field: &str) -> MaskedWrite {
     MaskedWrite { field: field.to_owned() }
 }
 
-/// The sealed originals of a form, by the name of the field that each belongs to.
-struct Sealed<'a>(Vec<(&'a str, &'a str)>);
+/// A form as its fields came in, and the sealed originals in it.
+struct Form<'a> {
+    fields: Vec<(&'a str, &'a str)>,
+    sealed: Vec<(&'a str, &'a str)>,
+}
 
-impl<'a> Sealed<'a> {
-    /// What to send instead of `value`; none if it is no mask.
-    fn original(
-        &mut self,
-        name: &str,
-        value: &str,
-        open: &mut Open<'_>,
-    ) -> Result<Option<String>, MaskedWrite> {
+impl<'a> Form<'a> {
+    fn new(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut form = Self { fields: Vec::new(), sealed: Vec::new() };
+        for (name, value) in pairs {
+            match name.strip_prefix(SEALED) {
+                Some(field) => form.sealed.push((field, value)),
+                None => form.fields.push((name, value)),
+            }
+        }
+        form
+    }
+
+    /// What to send instead of field number `at`; none if it holds no mask.
+    fn original(&self, at: usize, open: &mut Open<'_>) -> Result<Option<String>, MaskedWrite> {
+        let (name, value) = self.fields[at];
+        if name.contains(MARK) {
+            return Err(refused("body"));
+        }
         if !value.contains(MARK) {
             return Ok(None);
         }
-        // Several controls may share a name: each seal is used once.
-        for i in 0..self.0.len() {
-            let (field, sealed) = self.0[i];
-            if field == name
-                && let Some(original) = open(name, sealed)
-                && is_mask_of(value, &original)
-            {
-                self.0.remove(i);
-                return Ok(Some(original));
-            }
+        let mut originals: Vec<String> = self
+            .sealed
+            .iter()
+            .filter(|(field, _)| *field == name)
+            .filter_map(|(_, sealed)| open(name, sealed))
+            .filter(|original| is_mask_of(value, original))
+            .collect();
+        // Controls that share a name (boxes to tick) may look alike once masked. They are told apart by their
+        // order, and only where all of them came back.
+        let alike =
+            |until: usize| self.fields[..until].iter().filter(|field| **field == (name, value)).count();
+        let one = originals.iter().all(|original| *original == originals[0]);
+        let all_came_back = alike(self.fields.len()) == originals.len();
+        match originals.is_empty() || !(one || all_came_back) {
+            true => Err(refused(name)),
+            false => Ok(Some(originals.swap_remove(if one { 0 } else { alike(at) }))),
         }
-        Err(refused(name))
     }
 }
 
 fn urlencoded(body: &[u8], open: &mut Open<'_>) -> Result<Restored, MaskedWrite> {
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = url::form_urlencoded::parse(body).collect();
-    let mut sealed = Sealed(
-        pairs.iter().filter_map(|(name, value)| Some((name.strip_prefix(SEALED)?, value.as_ref()))).collect(),
-    );
     let touched = pairs
         .iter()
         .any(|(name, value)| name.starts_with(SEALED) || name.contains(MARK) || value.contains(MARK));
     if !touched {
         return Ok(Restored { body: body.to_vec(), restored: 0 });
     }
+    let form = Form::new(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     let mut restored = 0;
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in pairs.iter().filter(|(name, _)| !name.starts_with(SEALED)) {
-        match sealed.original(name, value, open)? {
-            Some(original) => {
-                restored += 1;
-                form.append_pair(name, &original);
-            }
-            None => {
-                form.append_pair(name, value);
-            }
-        }
+    let mut written = url::form_urlencoded::Serializer::new(String::new());
+    for (at, (name, value)) in form.fields.iter().enumerate() {
+        let original = form.original(at, open)?;
+        restored += u32::from(original.is_some());
+        written.append_pair(name, original.as_deref().unwrap_or(value));
     }
-    Ok(Restored { body: form.finish().into_bytes(), restored })
+    Ok(Restored { body: written.finish().into_bytes(), restored })
 }
 
 fn parts_of(body: &[u8], parts: &[FormPart], open: &mut Open<'_>) -> Result<Restored, MaskedWrite> {
-    let text = |part: &FormPart| std::str::from_utf8(&body[part.value.clone()]).unwrap_or_default();
-    let mut sealed =
-        Sealed(parts.iter().filter_map(|part| Some((part.name.strip_prefix(SEALED)?, text(part)))).collect());
+    // A file is what the viewer has on their disk, not what a page showed.
+    let fields = || parts.iter().filter(|part| !part.is_file);
+    let mut texts = Vec::new();
+    for part in fields() {
+        match std::str::from_utf8(&body[part.value.clone()]) {
+            Ok(text) => texts.push((part.name.as_str(), text)),
+            Err(_) => return as_it_is(body),
+        }
+    }
+    let form = Form::new(texts.into_iter());
     let mut out = Vec::with_capacity(body.len());
-    let mut copied = 0;
-    let mut restored = 0;
-    for part in parts {
+    let (mut copied, mut restored, mut at) = (0, 0, 0);
+    for part in fields() {
         if part.name.starts_with(SEALED) {
             out.extend_from_slice(&body[copied..part.whole.start]);
             copied = part.whole.end;
-        } else if part.is_file {
-            // A file is what the viewer has on their disk, not what a page showed.
-        } else if let Some(original) = sealed.original(&part.name, text(part), open)? {
+            continue;
+        }
+        if let Some(original) = form.original(at, open)? {
             restored += 1;
             out.extend_from_slice(&body[copied..part.value.start]);
             out.extend_from_slice(original.as_bytes());
             copied = part.value.end;
         }
+        at += 1;
     }
     out.extend_from_slice(&body[copied..]);
     Ok(Restored { body: out, restored })
@@ -122,6 +139,7 @@ fn json_or_other(body: &[u8]) -> Result<Restored, MaskedWrite> {
     as_it_is(body)
 }
 
+/// A body that cannot be read further: passed on if no mark can be in it.
 fn as_it_is(body: &[u8]) -> Result<Restored, MaskedWrite> {
     let escaped = find(&body.to_ascii_lowercase(), br"\u2022\u2022\u2022").is_some();
     match escaped || find(body, MARK.as_bytes()).is_some() {

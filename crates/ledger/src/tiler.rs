@@ -85,3 +85,56 @@ impl Tiler {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::HashMap;
+    use tlog_tiles::{Error, HashReader, Tile, stored_hashes};
+
+    struct Stored(Vec<tlog_tiles::Hash>);
+
+    impl HashReader for Stored {
+        fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, Error> {
+            Ok(indexes.iter().map(|index| self.0[*index as usize]).collect())
+        }
+    }
+
+    /// One level-2 hash and a bit more.
+    #[test]
+    fn every_tile_full_and_partial_is_that_of_tlog_tiles() {
+        let (mut tiler, mut full, mut stored) = (Tiler::default(), HashMap::new(), Stored(Vec::new()));
+        let sizes = [1, 2, 255, 256, 257, 600, 65_535, 65_536, 65_537, 65_536 + 300];
+        for size in 1..=65_536 + 300u64 {
+            let entry = size.to_be_bytes();
+            let hashes = stored_hashes(size - 1, &entry, &stored).unwrap();
+            stored.0.extend(hashes);
+            tiler
+                .add(&entry, |tile, bytes| {
+                    let before = full.insert(tile.to_string(), bytes.to_vec());
+                    assert_eq!(before, None, "{tile} was handed out twice");
+                    Ok::<_, ()>(())
+                })
+                .unwrap();
+            if !sizes.contains(&size) {
+                continue;
+            }
+            let partial: HashMap<_, _> =
+                tiler.partials().map(|(tile, bytes)| (tile.to_string(), bytes.to_vec())).collect();
+            for kind in tile::kinds(size).filter(|kind| *kind != Kind::Entries) {
+                let Kind::Hashes(level) = kind else { continue };
+                for number in 0..tile::nodes_at(kind, size).div_ceil(FULL) {
+                    let ours = TilePath::at_size(kind, number, size).unwrap();
+                    let theirs = Tile::new(8, level, number, ours.width() as u32, false);
+                    let theirs = theirs.read_data(&stored).unwrap();
+                    let there = if ours.is_full() { &full } else { &partial };
+                    assert_eq!(there.get(&ours.to_string()), Some(&theirs), "{ours} at size {size}");
+                }
+            }
+            let hash_partials = partial.keys().filter(|path| !path.starts_with("tile/entries")).count();
+            let expected = (0..3).filter(|level| size >> (8 * level) & 255 != 0).count();
+            assert_eq!(hash_partials, expected, "no empty tile and none too many at size {size}");
+        }
+    }
+}

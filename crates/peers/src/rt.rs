@@ -98,7 +98,8 @@ impl Rt {
         let url = format!("http://127.0.0.1:{port}");
         let mut server = Command::new("plackup");
         server
-            .args(["--server", "Starlet", "--env", "deployment", "--max-workers", "2"])
+            // As in development: only then does it say when it is ready.
+            .args(["--server", "Starlet", "--env", "development", "--max-workers", "2"])
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .arg(place.file("app.psgi"));
         let ready = format!("Accepting connections at {url}");

@@ -32,7 +32,7 @@ const MAX_FORM_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub enum LoginMethod {
     /// At an OpenID Connect provider.
-    Oidc(Oidc),
+    Oidc(Box<Oidc>),
     /// By a click, on loopback only.
     Personas(Personas),
 }
@@ -52,7 +52,7 @@ impl LoginMethod {
     /// Reads the secrets that the settings name and checks the settings against the doors. Asks nobody.
     pub fn open(settings: &LoginSettings, doors: &[Door]) -> Result<Self, LoginMethodError> {
         Ok(match settings {
-            LoginSettings::Oidc(oidc) => LoginMethod::Oidc(Oidc::open(oidc, doors)?),
+            LoginSettings::Oidc(oidc) => LoginMethod::Oidc(Box::new(Oidc::open(oidc, doors)?)),
             LoginSettings::Personas(personas) => LoginMethod::Personas(Personas::open(personas, doors)?),
         })
     }
@@ -82,7 +82,7 @@ pub(crate) enum NoLogin {
     #[error("no group of this person has a role in [login.oidc] roles")]
     NoRole { staff: StaffId },
     #[error("the identity provider sends no claim {claim:?}, which says who this is in the apps")]
-    NoLoginName { claim: String, staff: StaffId },
+    Nameless { claim: String, staff: StaffId },
     #[error("the staff member is suspended, has left, or is not cleared")]
     Inactive { staff: StaffId },
     #[error("not entered in the staff directory: {why}")]
@@ -97,7 +97,7 @@ impl NoLogin {
         match self {
             NoLogin::NoGroups { staff, .. }
             | NoLogin::NoRole { staff }
-            | NoLogin::NoLoginName { staff, .. }
+            | NoLogin::Nameless { staff, .. }
             | NoLogin::NotRemembered { staff, .. } => Some((staff, Why::Policy)),
             NoLogin::Inactive { staff } => Some((staff, Why::StaffInactive)),
             NoLogin::NotLocal

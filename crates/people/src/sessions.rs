@@ -127,7 +127,7 @@ impl People {
         let known = self
             .ask(|register| register.staff.get(&record.staff) == Some(&record))
             .map_err(AppendError::Refused)?;
-        let news = (!known).then(|| Event::StaffRecorded(StaffRecorded { record, by: Actor::System }));
+        let news = (!known).then_some(Event::StaffRecorded(StaffRecorded { record, by: Actor::System }));
         let events = news.into_iter().chain([Event::SessionOpened(opened)]);
         parts.ledger.append_all(events.map(Draft::plain).collect()).await?;
         if let Some(replaced) = replaced {

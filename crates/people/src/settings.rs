@@ -14,7 +14,7 @@ use url::Url;
 #[serde(rename_all = "snake_case")]
 pub enum LoginSettings {
     /// At an OpenID Connect provider.
-    Oidc(OidcSettings),
+    Oidc(Box<OidcSettings>),
     /// By a click, on loopback only: for demonstrations.
     Personas(PersonasSettings),
 }
@@ -166,4 +166,62 @@ pub struct Door {
     pub listen: SocketAddr,
     /// Where browsers find it.
     pub public_url: Url,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct File {
+        login: LoginSettings,
+    }
+
+    fn read(text: &str) -> Result<LoginSettings, String> {
+        toml::from_str::<File>(text).map(|file| file.login).map_err(|error| error.to_string())
+    }
+
+    const OIDC: &str = r#"
+        [login.oidc]
+        issuer = "https://id.example.com"
+        client_id = "sightline"
+        client_secret_file = "keys/oidc"
+        roles = [
+            { group = "support-leads", role = "lead" },
+            { group = "support", role = "agent" },
+        ]
+        team = { claim = "department", default = "support" }
+    "#;
+
+    #[test]
+    fn a_provider_needs_few_words() {
+        let mut settings = read(OIDC).unwrap();
+        assert_eq!(settings.paths_mut().count(), 1);
+        let LoginSettings::Oidc(oidc) = settings else { panic!("not oidc") };
+        assert_eq!(oidc.issuer.as_str(), "https://id.example.com", "as the provider writes it");
+        assert_eq!((oidc.groups_claim.as_str(), oidc.login_claim.as_str()), ("groups", "preferred_username"));
+        assert_eq!(oidc.roles.iter().map(|r| r.role).collect::<Vec<_>>(), [Role::Lead, Role::Agent]);
+    }
+
+    #[test]
+    fn a_slip_in_a_setting_is_named_with_its_line() {
+        let error = read(&OIDC.replace("client_id", "clientid")).unwrap_err();
+        assert!(error.contains("line 4") && error.contains("`clientid`"), "{error}");
+        let error = read(&OIDC.replace("\"lead\"", "\"chief\"")).unwrap_err();
+        assert!(error.contains("line 7") && error.contains("unknown role \"chief\""), "{error}");
+    }
+
+    #[test]
+    fn personas_are_listed_one_by_one() {
+        let text = r#"
+            [[login.personas.staff]]
+            staff = "s-17"
+            name = "Ada"
+            login = "ada"
+            role = "agent"
+            team = "payments"
+        "#;
+        let LoginSettings::Personas(personas) = read(text).unwrap() else { panic!("not personas") };
+        assert_eq!(personas.staff[0].employer, "in-house");
+    }
 }

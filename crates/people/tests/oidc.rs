@@ -1,5 +1,7 @@
 //! Login at a real OpenID Connect provider (npm `oidc-provider`), by hand and with a real browser.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::path::PathBuf;
@@ -94,7 +96,7 @@ fn secret(dir: &tempfile::TempDir, text: &str) -> PathBuf {
 }
 
 fn settings(issuer: &Url, client_secret_file: PathBuf) -> LoginSettings {
-    LoginSettings::Oidc(OidcSettings {
+    LoginSettings::Oidc(Box::new(OidcSettings {
         // The provider writes it without the slash that `Url` adds.
         issuer: IssuerUrl::new(issuer.as_str().trim_end_matches('/').to_owned()).unwrap(),
         client_id: "sightline".to_owned(),
@@ -109,7 +111,7 @@ fn settings(issuer: &Url, client_secret_file: PathBuf) -> LoginSettings {
         team: Attribute { claim: Some("department".to_owned()), default: None },
         employer: Attribute::default(),
         site: Attribute::default(),
-    })
+    }))
 }
 
 fn ada() -> (&'static str, Value) {

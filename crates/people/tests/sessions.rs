@@ -1,5 +1,7 @@
 //! Sessions over a real ledger, with personas as the way in.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::sync::Arc;

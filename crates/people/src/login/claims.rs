@@ -24,7 +24,7 @@ pub(crate) fn identify(
         return Err(NoLogin::NoRole { staff });
     };
     let Some(login) = login(settings, claims) else {
-        return Err(NoLogin::NoLoginName { claim: settings.login_claim.clone(), staff });
+        return Err(NoLogin::Nameless { claim: settings.login_claim.clone(), staff });
     };
     // Where the provider is to say who employs somebody and does not, it would be wrong to guess in-house.
     let employer = if settings.employer.claim.is_some() { "unknown" } else { "in-house" };
@@ -138,7 +138,7 @@ mod tests {
     fn without_a_name_for_the_apps_nobody_comes_in() {
         for claims in [json!({"groups": "support"}), json!({"groups": "support", "preferred_username": " "})]
         {
-            assert!(matches!(read(&settings(), claims), Err(NoLogin::NoLoginName { .. })));
+            assert!(matches!(read(&settings(), claims), Err(NoLogin::Nameless { .. })));
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
         let by_mail = OidcSettings { login_claim: "email".to_owned(), ..settings() };
         let with =
             |verified: bool| json!({"groups": "support", "email": "a@b.example", "email_verified": verified});
-        assert!(matches!(read(&by_mail, with(false)), Err(NoLogin::NoLoginName { .. })));
+        assert!(matches!(read(&by_mail, with(false)), Err(NoLogin::Nameless { .. })));
         assert_eq!(read(&by_mail, with(true)).ok().unwrap().person.login, "a@b.example");
     }
 

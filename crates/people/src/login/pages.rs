@@ -98,7 +98,7 @@ fn explain(why: &NoLogin) -> (StatusCode, &'static str, &'static str, &'static s
             "You are who you say you are, but none of your groups has a role here.",
             "If you need access for your work, ask your team lead to have you added to the right group.",
         ),
-        NoLogin::NoLoginName { .. } => (
+        NoLogin::Nameless { .. } => (
             StatusCode::FORBIDDEN,
             NO_ROLE,
             "The identity provider did not say under which name the support tools know you.",

@@ -128,6 +128,34 @@ struct List<'a> {
     now: Option<&'a str>,
 }
 
+/// A role as a heading.
+fn title(role: &Role) -> &'static str {
+    match role {
+        Role::Agent => "Agents",
+        Role::Lead => "Team leads",
+        Role::Qa => "Quality reviewers",
+        Role::Fraud => "Fraud investigators",
+        Role::Approver => "Approvers",
+        Role::Analyst => "Analysts",
+        Role::Auditor => "Auditors",
+        Role::Admin => "Administrators",
+    }
+}
+
+/// What the role is there to do.
+fn what(role: &Role) -> &'static str {
+    match role {
+        Role::Agent => "answer customers",
+        Role::Lead => "lead a team of agents and assign tickets",
+        Role::Qa => "review colleagues' work",
+        Role::Fraud => "investigate fraud",
+        Role::Approver => "approve requests of others",
+        Role::Analyst => "work on findings, and can take access away",
+        Role::Auditor => "read everything and change nothing",
+        Role::Admin => "run Sightline",
+    }
+}
+
 fn person(persona: &Persona) -> Person {
     Person {
         issuer: "persona".to_owned(),

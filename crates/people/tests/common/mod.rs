@@ -1,6 +1,6 @@
 //! A house with one or two doors over a real ledger, and a browser of our own that shows its cookies.
 
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -119,7 +119,10 @@ impl House {
             Ok(None) => axum::response::Html("<p>nobody is logged in</p>".to_owned()),
             Err(why) => axum::response::Html(format!("<p>{why}</p>")),
         };
-        let router = Router::new().nest("/.sightline", self.people.routes(AppId::new(door))).fallback(app);
+        let router = Router::new()
+            .nest("/.sightline", self.people.routes(AppId::new(door)))
+            .merge(pages::assets())
+            .fallback(app);
         tokio::spawn(async move {
             match peer {
                 None => {

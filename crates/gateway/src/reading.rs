@@ -64,7 +64,9 @@ impl Way<'_> {
                 "the adapter has a gap: personal data outside declared fields");
         }
         let Account { shows, drafts, granted } = cast.account(&masked.shown)?;
-        Ok(Some(Reading { sealed: self.seal(head, masked.body.into(), shows), drafts, granted }))
+        let is_page = answer.content_type.is_some_and(|of| of.to_ascii_lowercase().starts_with("text/html"));
+        let shown = if is_page && !masked.masked.is_empty() { styled(masked.body) } else { masked.body };
+        Ok(Some(Reading { sealed: self.seal(head, shown.into(), shows), drafts, granted }))
     }
 
     fn seal(&self, head: &response::Parts, body: Body, shows: Shows) -> Sealed {
@@ -267,6 +269,17 @@ impl Treatment for Cast<'_> {
     }
 }
 
+/// A page with the style of what is masked in it. A part of a page, without a head, comes into one that has it.
+fn styled(mut page: Vec<u8>) -> Vec<u8> {
+    const END_OF_HEAD: &[u8] = b"</head";
+    let end = page.windows(END_OF_HEAD.len()).position(|part| part.eq_ignore_ascii_case(END_OF_HEAD));
+    if let Some(end) = end {
+        let link = format!(r#"<link rel="stylesheet" href="{}">"#, pages::asset_url("masked.css"));
+        page.splice(end..end, link.into_bytes());
+    }
+    page
+}
+
 /// Each customer once, in order of appearance, with everything that is shown of them.
 fn each_once(shown: &[Found]) -> Vec<Found> {
     let mut places: HashMap<&CustomerId, usize> = HashMap::with_capacity(shown.len());
@@ -281,4 +294,38 @@ fn each_once(shown: &[Found]) -> Vec<Found> {
         }
     }
     once
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adapter::Part;
+
+    #[test]
+    fn a_customer_who_plays_two_parts_counts_once_with_everything_shown() {
+        let found = |customer: &str, part, class: FieldClass| Found {
+            customer: CustomerId::new(customer),
+            ticket: None,
+            part,
+            classes: class.into(),
+        };
+        let once = each_once(&[
+            found("c-1", Part::Record, FieldClass::IdentityName),
+            found("c-2", Part::Row, FieldClass::IdentityName),
+            found("c-1", Part::Row, FieldClass::ContactEmail),
+        ]);
+        assert_eq!(once.iter().map(|f| f.customer.as_str()).collect::<Vec<_>>(), ["c-1", "c-2"]);
+        assert_eq!(once[0].classes.len(), 2);
+    }
+
+    #[test]
+    fn only_a_page_with_a_head_gets_the_style() {
+        let page = String::from_utf8(styled(b"<HEAD><title>x</title></HEAD><p>".to_vec())).unwrap();
+        assert!(
+            page.starts_with(
+                "<HEAD><title>x</title><link rel=\"stylesheet\" href=\"/.sightline/assets/masked."
+            )
+        );
+        assert_eq!(styled(b"<p>part".to_vec()), b"<p>part");
+    }
 }

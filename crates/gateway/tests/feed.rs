@@ -1,5 +1,7 @@
 //! Tickets from the app: asked for, sent, and told by Request Tracker.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! A look, from login to receipt: what is shown, to whom, and what the ledger says of it.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use std::time::Duration;

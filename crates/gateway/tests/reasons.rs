@@ -1,5 +1,7 @@
 //! The page "Why do you need this customer?", asking for one field, budgets, and writes.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use common::app::{App, values_of};
@@ -110,6 +112,7 @@ async fn a_masked_field_can_be_asked_for_by_itself() {
     let page = ann.open("/edit/c-1").await;
     let [name, email, ..] = values_of("c-1");
     assert!(page.shows(&name) && !page.shows(&email), "{page:?}");
+    assert!(page.shows("/.sightline/assets/masked."), "the style of what is masked");
     let (_, after) = page.text.split_once("/.sightline/ask?for=").expect("a button that asks for the field");
     let token = after.split(['"', '\'']).next().unwrap();
     let question = ann.open(&format!("/.sightline/ask?for={token}")).await;

@@ -1,6 +1,8 @@
 //! Apps that are not polite: each gets a page or a problem document with a reference number that is in
 //! the ledger, and nothing of what they sent is shown.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
+
 mod common;
 
 use common::app::{App, Rude, rude, values_of};

@@ -1,5 +1,6 @@
 //! A gateway in front of a scripted app, with a real ledger, and a browser that goes through it.
 
+#![allow(clippy::unwrap_used)] // what cannot be set up is a failed test
 #![allow(dead_code, unreachable_pub)] // each test file uses its part, and none is a library
 
 pub mod app;

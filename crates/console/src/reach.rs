@@ -16,15 +16,16 @@ use crate::Console;
 use crate::fault::Fault;
 use crate::guard::Visitor;
 use crate::show::segment;
-use crate::span::Stretch;
+use crate::span::Times;
 
 const ROWS: u32 = 50;
 
-/// The query: a span, and a place in either list.
+/// The query: times, and a place in either list.
 #[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
-    span: Stretch,
+    #[serde(flatten)]
+    times: Times,
     after: Option<Cursor>,
     listed_after: Option<Cursor>,
 }
@@ -37,7 +38,7 @@ struct ReachTemplate<'a> {
     staff: &'a StaffId,
     path: &'a str,
     stretches: Html,
-    span: Stretch,
+    times: Times,
     blast: &'a BlastPage,
     known: u64,
     may_revoke: bool,
@@ -88,7 +89,7 @@ async fn page(
 ) -> Result<Response, Fault> {
     visitor.check_may_ask_about(console, staff).await?;
     let now = console.clock.now();
-    let span = asked.span.span(now, &console.ledger);
+    let span = asked.times.span(now, &console.ledger);
     let known = console.access.tickets().customers();
     let part = |after| views::Page { limit: ROWS, after };
     let answer = console
@@ -104,7 +105,7 @@ async fn page(
         .await?;
     let blast = answer.answer;
     let pager = |name, after: Option<Cursor>, next: Option<Cursor>, place| {
-        let first = format!("{path}?span={}", asked.span.word());
+        let first = format!("{path}?{}", asked.times.query());
         let next = next.map(|cursor| format!("{first}&{name}={cursor}{place}"));
         let first = format!("{first}{place}");
         crate::show::pager(
@@ -117,8 +118,8 @@ async fn page(
         whose: &whose,
         staff,
         path,
-        stretches: asked.span.links(path, ""),
-        span: asked.span,
+        stretches: asked.times.links(path),
+        times: asked.times,
         known,
         may_revoke: visitor.may_revoke(),
         seen: ReachedTable { rows: &blast.seen.rows, now, label: "Customers seen" },
@@ -137,7 +138,7 @@ pub(crate) async fn of_staff_file(
     Path((staff, file)): Path<(StaffId, String)>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
-    download(&console, &visitor, Whose::Staff(staff.clone()), &staff, &file, asked.span).await
+    download(&console, &visitor, Whose::Staff(staff.clone()), &staff, &file, asked.times).await
 }
 
 /// `GET /sessions/{session}/reach/{file}`
@@ -148,7 +149,7 @@ pub(crate) async fn of_session_file(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
     let staff = staff_of(&console, session)?;
-    download(&console, &visitor, Whose::Session(session), &staff, &file, asked.span).await
+    download(&console, &visitor, Whose::Session(session), &staff, &file, asked.times).await
 }
 
 async fn download(
@@ -157,10 +158,10 @@ async fn download(
     whose: Whose,
     staff: &StaffId,
     file: &str,
-    stretch: Stretch,
+    times: Times,
 ) -> Result<Response, Fault> {
     visitor.check_may_ask_about(console, staff).await?;
-    let span = stretch.span(console.clock.now(), &console.ledger);
+    let span = times.span(console.clock.now(), &console.ledger);
     let known = console.access.tickets().customers();
     let (asker, known) = (visitor.asker(), (known > 0).then_some(known));
     let answer = console.enquiry.blast_radius(&asker, whose, span, known).await?;

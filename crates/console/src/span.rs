@@ -79,18 +79,96 @@ impl Stretch {
     /// Links to the same page over each stretch. `path` is without a query; `rest` is what the query
     /// holds besides, beginning with `&`, or empty.
     pub(crate) fn links(self, path: &str, rest: &str) -> Html {
-        let links: String = Self::ALL
-            .into_iter()
-            .map(|stretch| {
-                let here = if stretch == self { r#" aria-current="true""# } else { "" };
-                let target = Html::text(format!("{path}?span={}{rest}", stretch.word()));
-                format!(r#"<a href="{target}"{here}>{}</a>"#, stretch.label())
-            })
-            .collect();
-        Html::trusted(format!(
-            r#"<div class="segments no-print" role="group" aria-label="Time span">{links}</div>"#
-        ))
+        choices(Some(self), path, rest)
     }
+}
+
+/// Links to a page over each stretch, with the one that it is of marked, if it is of one.
+fn choices(here: Option<Stretch>, path: &str, rest: &str) -> Html {
+    let link = |stretch: Stretch| {
+        let current = if here == Some(stretch) { r#" aria-current="true""# } else { "" };
+        let target = Html::text(format!("{path}?span={}{rest}", stretch.word()));
+        format!(r#"<a href="{target}"{current}>{}</a>"#, stretch.label())
+    };
+    let links: String = Stretch::ALL.into_iter().map(link).collect();
+    Html::trusted(format!(
+        r#"<div class="segments no-print" role="group" aria-label="Time span">{links}</div>"#
+    ))
+}
+
+/// A stretch up to now, or exact times; of the exact ones, either may be open.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Times {
+    span: Stretch,
+    #[serde(deserialize_with = "moment")]
+    from: Option<Timestamp>,
+    #[serde(deserialize_with = "moment")]
+    to: Option<Timestamp>,
+}
+
+impl Times {
+    fn are_exact(self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// The span of a question.
+    pub(crate) fn span(self, now: Timestamp, ledger: &Ledger) -> Span {
+        match self.are_exact() {
+            true => Span { from: self.from, to: self.to },
+            false => self.span.span(now, ledger),
+        }
+    }
+
+    /// The same as a query, without `?`.
+    pub(crate) fn query(self) -> String {
+        match self.are_exact() {
+            true => format!("from={}&to={}", self.field(self.from), self.field(self.to)),
+            false => format!("span={}", self.span.word()),
+        }
+    }
+
+    /// For sentences: "from 2026-03-02 08:00 to 2026-03-02 17:30 UTC".
+    pub(crate) fn sentence(self) -> String {
+        let word = |at: Option<Timestamp>| self.field(at).replace('T', " ");
+        match (self.from, self.to) {
+            (None, None) => self.span.sentence().to_owned(),
+            (Some(_), None) => format!("since {} UTC", word(self.from)),
+            (None, Some(_)) => format!("before {} UTC", word(self.to)),
+            (Some(_), Some(_)) => format!("from {} to {} UTC", word(self.from), word(self.to)),
+        }
+    }
+
+    pub(crate) fn links(self, path: &str) -> Html {
+        choices((!self.are_exact()).then_some(self.span), path, "")
+    }
+
+    /// What the field for the beginning holds.
+    pub(crate) fn from_field(self) -> String {
+        self.field(self.from)
+    }
+
+    /// What the field for the end holds.
+    pub(crate) fn to_field(self) -> String {
+        self.field(self.to)
+    }
+
+    /// As a browser's `datetime-local` field has it: to the minute, without an offset; ours are UTC.
+    fn field(self, at: Option<Timestamp>) -> String {
+        at.map(|at| format!("{at:.16}")).unwrap_or_default()
+    }
+}
+
+/// A time as a `datetime-local` field sends it, or RFC 3339; nothing if the field was left empty.
+fn moment<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: String = serde::Deserialize::deserialize(d)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let at = Timestamp::parse(&text)
+        .or_else(|| Timestamp::parse(&format!("{text}:00Z")))
+        .or_else(|| Timestamp::parse(&format!("{text}Z")));
+    at.map(Some).ok_or_else(|| serde::de::Error::custom("not a time"))
 }
 
 /// The query of pages that have nothing but a span and a place in a list.
@@ -112,5 +190,24 @@ impl Within {
         let older = next.map(|cursor| format!("{newest}&after={cursor}"));
         let back = self.after.map(|_| ("Newest", newest.as_str()));
         crate::show::pager(back, older.as_deref().map(|href| ("Older", href)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Times {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn exact_times_win_over_a_stretch_and_read_back_from_their_link() {
+        let times = read(r#"{"span":"7d","from":"2026-03-02T08:00","to":""}"#);
+        assert_eq!(times.query(), "from=2026-03-02T08:00&to=");
+        assert_eq!(times.sentence(), "since 2026-03-02 08:00 UTC");
+        assert_eq!(times.from, Timestamp::parse("2026-03-02T08:00:00Z"));
+        assert_eq!(read(r#"{"span":"7d"}"#).query(), "span=7d");
+        assert!(serde_json::from_str::<Times>(r#"{"from":"yesterday"}"#).is_err());
     }
 }

@@ -58,6 +58,7 @@ impl Floor {
             "/staff/s-17",
             "/staff/s-17?span=1h",
             "/staff/s-17/reach",
+            "/staff/s-17/reach?from=2026-03-02T08:00&to=2026-03-02T20:00",
             "/staff/s-90",
             "/sessions",
             "/sessions?all=true",
@@ -298,6 +299,8 @@ async fn what_is_taken_away_comes_as_files() {
     let json = analyst.get("/staff/s-17/reach/blast-radius.json").await;
     let json: serde_json::Value = serde_json::from_str(&json.body).unwrap();
     assert_eq!(json["answer"]["known_customers"], 2_500);
+    let before = analyst.get("/staff/s-17/reach/blast-radius.csv?from=&to=2026-03-02T08:00").await;
+    assert!(!before.body.contains(HARVESTED), "nothing had happened by then");
     assert_eq!(analyst.get("/staff/s-17/reach/blast-radius.exe").await.status, StatusCode::NOT_FOUND);
 }
 
@@ -366,6 +369,7 @@ async fn what_cannot_be_answered_says_so_as_a_page_or_as_a_problem() {
         ("/ledger/minus", StatusCode::BAD_REQUEST, "unreadable"),
         ("/staff?after=x", StatusCode::BAD_REQUEST, "unreadable"),
         ("/revoke", StatusCode::BAD_REQUEST, "unreadable"),
+        ("/staff/s-17/reach?from=yesterday", StatusCode::BAD_REQUEST, "unreadable"),
         ("/sessions/ses-0000000000000000/reach", StatusCode::NOT_FOUND, "unknown"),
     ] {
         let page = analyst.get(path).await;

@@ -52,6 +52,9 @@
     } else if (e.key === "?") document.querySelector('nav a[data-key="h"]')?.click();
   });
 
+  // on a narrow screen the navigation scrolls: bring where one is into sight
+  document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // copying
   document.addEventListener("click", (e) => {
     const button = e.target.closest("[data-copy]");

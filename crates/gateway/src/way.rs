@@ -300,11 +300,18 @@ impl Way<'_> {
         self.gate.access.state().read().mode(&self.viewer.app).unwrap_or(Mode::Enforce)
     }
 
-    /// The page to come back to once the viewer has said why: this one, if it can be asked for again.
+    /// The page to come back to once the viewer has said why: this one, if it is a page that can be opened
+    /// again, or else the page that sent the request.
     pub(crate) fn come_back(&self) -> String {
-        let target = self.target();
-        let again = self.asked.method == Method::GET && target.len() <= LONGEST_TARGET;
-        if again { target.to_owned() } else { "/".to_owned() }
+        let is_page = self.asked.method == Method::GET && Wants::of(&self.asked.headers) == Wants::Page;
+        let page = if is_page { Some(self.target()) } else { self.sent_from() };
+        page.filter(|page| page.len() <= LONGEST_TARGET).unwrap_or("/").to_owned()
+    }
+
+    /// Path and query of the page of this site that sent the request, if the browser says so.
+    fn sent_from(&self) -> Option<&str> {
+        let page = self.asked.headers.get(header::REFERER)?.to_str().ok()?;
+        self.gate.upstream.public().strip(page).filter(|page| page.starts_with('/'))
     }
 }
 

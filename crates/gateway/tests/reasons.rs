@@ -44,6 +44,30 @@ async fn a_reason_opens_the_cover_of_the_record_and_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_script_is_told_where_to_ask_and_the_answer_leads_back_to_its_page() {
+    let app = App::start().await;
+    let site = Site::open(app.address).await;
+    let ann = site.browser("s-1").await;
+    let page = format!("http://{}/desk?tab=2", site.address);
+    let from_page = [("accept", "application/json"), ("referer", &*page)];
+    let from_elsewhere = [("accept", "application/json"), ("referer", "https://evil.example/desk")];
+    for (headers, back) in [(from_page, "/desk?tab=2"), (from_elsewhere, "/")] {
+        let problem = ann.send(http::Method::GET, "/customers/c-9", &headers, "").await;
+        let document: serde_json::Value = serde_json::from_str(&problem.text).unwrap();
+        let question = ann.open(document["way_on"].as_str().unwrap()).await;
+        let led_back = answer(&ann, &question, "customer_support").await;
+        assert_eq!(led_back.location(), back);
+        site.revoke(model::entry::Target::Grant(last_grant(&site))).await;
+    }
+}
+
+fn last_grant(site: &Site) -> model::GrantId {
+    let grants =
+        site.of_kind(|e| if let model::Event::GrantIssued(grant) = e { Some(grant.grant) } else { None });
+    *grants.last().unwrap()
+}
+
+#[tokio::test]
 async fn the_question_shows_tickets_purposes_and_what_is_left() {
     let app = App::start().await;
     let site = Site::open(app.address).await;

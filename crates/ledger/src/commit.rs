@@ -19,14 +19,19 @@ use crate::options::Fatal;
 use crate::receipt::Receipt;
 use crate::tree::{Frontier, leaf_hash};
 
-/// A batch takes no further groups once it has this many entries: what waits longer than a sync should
-/// not also wait for megabytes of others.
-const BATCH_ENTRIES: usize = 16_384;
+/// A batch takes no further groups once it has this many bytes: who waits for a sync should not also wait for
+/// megabytes of others. With one largest group on top it is still far below the 4 GiB that a frame can hold.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// What the commit thread is asked for.
 pub(crate) enum Order {
     /// To record these, next to each other, or none of them.
-    Append { drafts: Vec<Draft>, reply: Reply },
+    Append {
+        drafts: Vec<Draft>,
+        /// About how many bytes they take.
+        weight: usize,
+        reply: Reply,
+    },
     /// To stop, once everything ordered before is durable and published.
     Close { done: oneshot::Sender<()> },
 }
@@ -83,12 +88,12 @@ impl Committer {
         while let Some(first) = self.orders.blocking_recv() {
             let mut groups = Vec::new();
             let mut closing = None;
-            let mut entries = 0;
+            let mut bytes = 0;
             let mut next = Some(first);
             while let Some(order) = next {
                 match order {
-                    Order::Append { drafts, reply } => {
-                        entries += drafts.len();
+                    Order::Append { drafts, weight, reply } => {
+                        bytes += weight;
                         groups.push((drafts, reply));
                     }
                     Order::Close { done } => {
@@ -96,7 +101,7 @@ impl Committer {
                         break;
                     }
                 }
-                next = (entries < BATCH_ENTRIES).then(|| self.orders.try_recv().ok()).flatten();
+                next = (bytes < BATCH_BYTES).then(|| self.orders.try_recv().ok()).flatten();
             }
             if self.books.has_stopped() {
                 return closing;

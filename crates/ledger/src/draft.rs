@@ -7,6 +7,10 @@ use crate::error::Malformed;
 
 /// How many entries one group may have.
 pub const MAX_GROUP: usize = 4096;
+/// How many rows one `Listed` entry may speak of.
+pub const MAX_ROWS: usize = 65_536;
+/// How many bytes the entries and openings of one group may have.
+pub const MAX_GROUP_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a caller wants recorded: the event, and what opens each commitment in it, in order.
 #[derive(Debug, Clone)]
@@ -23,17 +27,28 @@ impl Draft {
         Self { event, openings: Vec::new() }
     }
 
-    /// Whether this can become an entry, at whatever time.
-    pub(crate) fn check(self) -> Result<Self, Malformed> {
+    /// Whether this can become an entry, at whatever time; and about how many bytes it takes in the journal.
+    pub(crate) fn check(self) -> Result<(Self, usize), Malformed> {
         // The latest time has the longest encoding.
         let longest = Entry { time: Timestamp(u64::MAX), event: self.event };
         let length = longest.encode().len();
         if length > MAX_ENTRY_BYTES {
             return Err(Malformed::TooLarge(length));
         }
+        if self.openings.len() > MAX_ROWS {
+            return Err(Malformed::TooManyRows(self.openings.len()));
+        }
         opens(&longest.event, &self.openings)?;
-        Ok(Self { event: longest.event, openings: self.openings })
+        let weight = length + self.openings.iter().map(sealed_length).sum::<usize>();
+        Ok((Self { event: longest.event, openings: self.openings }, weight))
     }
+}
+
+/// About how many bytes an opening takes when it is sealed.
+fn sealed_length(opening: &Opening) -> usize {
+    let subject = &opening.subject;
+    let ticket = subject.ticket.as_ref().map_or(0, |ticket| ticket.as_str().len());
+    160 + subject.customer.as_str().len() + ticket + subject.note.as_ref().map_or(0, String::len)
 }
 
 /// A recorded entry with what is still known of its openings (in the order of its commitments; for a

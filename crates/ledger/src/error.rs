@@ -240,8 +240,15 @@ pub enum Malformed {
     /// An opening that does not open its commitment.
     #[error("the openings do not open its commitments")]
     Mismatch,
+    /// A list of more rows than one entry may speak of.
+    #[error("it speaks of {0} rows; at most {max} are possible", max = crate::draft::MAX_ROWS)]
+    TooManyRows(usize),
     /// More than one group may hold.
-    #[error("a group has at most {max} entries", max = crate::draft::MAX_GROUP)]
+    #[error(
+        "a group has at most {max} entries and {mib} MiB",
+        max = crate::draft::MAX_GROUP,
+        mib = crate::draft::MAX_GROUP_BYTES >> 20
+    )]
     GroupTooLarge,
 }
 

@@ -16,7 +16,7 @@ use crate::books::{Books, Published, records};
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Committer, Order, Publisher};
 use crate::disk::{Readers, replace};
-use crate::draft::{Draft, MAX_GROUP, Record};
+use crate::draft::{Draft, MAX_GROUP, MAX_GROUP_BYTES, Record};
 use crate::error::{AppendError, At, LedgerError, Malformed};
 use crate::head::HeadStore;
 use crate::journal::{FileJournal, Journal};
@@ -55,13 +55,14 @@ impl Ledger {
         };
         let empty = Checkpoint { origin: origin.to_owned(), size: 0, root: empty_root() };
         let note = signer.sign(&empty.body());
+        // First, because it may be elsewhere and refuse.
+        HeadStore::new(options.disk.clone(), &layout.head()).create(&note)?;
         write(&layout.signing_key(), &signer.to_text(), Readers::Owner)?;
         write(&layout.master_key(), &MasterKey::fresh(&*options.entropy).to_text(), Readers::Owner)?;
         write(&layout.vkey(), &format!("{}\n", signer.public()), Readers::All)?;
         FileJournal::create(disk, &layout.journal())?;
         disk.create_dir(&layout.public()).at("make", &layout.public())?;
         write(&layout.checkpoint(), &note, Readers::All)?;
-        HeadStore::new(options.disk.clone(), &layout.head()).create(&note)?;
         // The last file: without it the directory holds no ledger, and nothing can have been recorded.
         write(&layout.format(), FORMAT, Readers::All)
     }
@@ -155,9 +156,15 @@ impl Ledger {
         if drafts.len() > MAX_GROUP {
             return Err(Malformed::GroupTooLarge.into());
         }
-        let drafts = drafts.into_iter().map(Draft::check).collect::<Result<_, _>>()?;
+        let mut weight = 0;
+        let check = |draft: Draft| {
+            let (draft, bytes) = draft.check()?;
+            weight += bytes;
+            if weight <= MAX_GROUP_BYTES { Ok(draft) } else { Err(Malformed::GroupTooLarge) }
+        };
+        let drafts = drafts.into_iter().map(check).collect::<Result<_, _>>()?;
         let (reply, receipts) = oneshot::channel();
-        self.orders.send(Order::Append { drafts, reply }).await.map_err(|_| AppendError::Closed)?;
+        self.orders.send(Order::Append { drafts, weight, reply }).await.map_err(|_| AppendError::Closed)?;
         receipts.await.map_err(|_| AppendError::Closed)?
     }
 

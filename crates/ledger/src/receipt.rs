@@ -17,7 +17,13 @@ pub struct LogVerifier {
     key: Arc<VerifierKey>,
     /// The last note that verified: receipts of one batch share their checkpoint, and one signature is
     /// checked for all of them.
-    last: Arc<Mutex<Option<(Arc<str>, Checkpoint)>>>,
+    last: Arc<Mutex<Option<Checked>>>,
+}
+
+/// A note whose signature was checked, and what it says.
+struct Checked {
+    note: Arc<str>,
+    checkpoint: Checkpoint,
 }
 
 impl fmt::Debug for LogVerifier {
@@ -62,10 +68,10 @@ impl LogVerifier {
     fn checkpoint_cached(&self, note: &Arc<str>) -> Result<Checkpoint, CheckpointError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
-            Some((known, checkpoint)) if known == note => Ok(checkpoint.clone()),
+            Some(checked) if checked.note == *note => Ok(checked.checkpoint.clone()),
             _ => {
                 let checkpoint = self.checkpoint(note)?;
-                *last = Some((note.clone(), checkpoint.clone()));
+                *last = Some(Checked { note: note.clone(), checkpoint: checkpoint.clone() });
                 Ok(checkpoint)
             }
         }

@@ -24,7 +24,14 @@ pub(crate) struct Shelf {
     /// The checkpoint of the last batch taken in.
     checkpoint: Arc<str>,
     /// For each tile level, the full tile that was read last.
-    cache: Mutex<Vec<Option<(u64, Arc<[u8]>)>>>,
+    cache: Mutex<Vec<Option<Cached>>>,
+}
+
+/// A full tile in memory.
+#[derive(Debug, Clone)]
+struct Cached {
+    number: u64,
+    bytes: Arc<[u8]>,
 }
 
 impl Shelf {
@@ -112,16 +119,16 @@ impl Shelf {
     fn full_tile(&self, level: u8, number: u64) -> Result<Arc<[u8]>, LedgerError> {
         let at = usize::from(level);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some((cached, bytes))) = cache.get(at)
-            && *cached == number
+        if let Some(Some(cached)) = cache.get(at)
+            && cached.number == number
         {
-            return Ok(bytes.clone());
+            return Ok(cached.bytes.clone());
         }
         let bytes: Arc<[u8]> = self.store.read(TilePath::full(Kind::Hashes(level), number))?.into();
         if cache.len() <= at {
             cache.resize(at + 1, None);
         }
-        cache[at] = Some((number, bytes.clone()));
+        cache[at] = Some(Cached { number, bytes: bytes.clone() });
         Ok(bytes)
     }
 }

@@ -179,6 +179,14 @@ pub enum Damage {
         /// Which one.
         index: u64,
     },
+    /// A list of more rows than an entry may speak of.
+    #[error("entry {index} speaks of {rows} rows, more than any entry can")]
+    Rows {
+        /// Which one.
+        index: u64,
+        /// How many.
+        rows: usize,
+    },
     /// Time went back.
     #[error("entry {index} is of {time}, and the one before it of {before}")]
     Time {
@@ -386,8 +394,12 @@ impl Check<'_> {
             _ => self.summary.last = Some(time),
         }
         self.summary.first.get_or_insert(time);
+        let rows = draft::count(&entry.event);
+        if rows > draft::MAX_ROWS {
+            return Err(Damage::Rows { index, rows });
+        }
         if let Some(admission) = &mut self.admission {
-            let openings = vec![None; draft::count(&entry.event)];
+            let openings = vec![None; rows];
             let admitted = admission.admit(&[Record { index, entry, openings }]);
             admitted.map_err(|why| Damage::NotAdmitted { index, why })?;
         }

@@ -71,7 +71,7 @@ async fn an_interrupted_write_is_cut_off_and_everything_before_it_kept() {
     let segment = files(&dir.join("journal")).pop().unwrap();
     let whole = fs::read(&segment).unwrap();
     let four = Archive::open(&dir, &options().0).unwrap().read(0, 8).unwrap();
-    let fifth = whole.windows(4).enumerate().filter(|(_, bytes)| bytes == b"SLJ1").last().unwrap().0;
+    let fifth = whole.windows(4).enumerate().rfind(|(_, bytes)| bytes == b"SLJ1").unwrap().0;
     let mut interrupted: Vec<Vec<u8>> =
         (fifth..whole.len()).step_by(7).map(|length| whole[..length].to_vec()).collect();
     // The file was made longer, and sectors of the frame never arrived.

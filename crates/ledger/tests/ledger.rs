@@ -7,6 +7,7 @@ use common::{Home, START, listed, questioned, refused, revealed, started};
 use model::entry::Why;
 use model::{CustomerId, Event, Timestamp};
 use sightline_ledger::error::Malformed;
+use sightline_ledger::tree::consistency_holds;
 use sightline_ledger::{
     Admission, AdmitAll, AppendError, Draft, Ledger, LedgerError, LogVerifier, Receipt, Record,
 };
@@ -229,6 +230,52 @@ async fn a_destroyed_key_takes_the_customer_out_of_every_entry_and_every_proof_s
     assert_eq!(known(&ledger)[3], [Some("c-1".into())], "a new key opens what came after");
     assert!((0..4).all(|index| ledger.prove(index).unwrap().verify(ledger.verifier()).is_ok()));
     assert!(kept.verify(ledger.verifier()).is_ok());
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn proofs_from_tiles_hold_over_three_tile_levels() {
+    let home = Home::new();
+    let ledger = home.open();
+    const SIZE: u64 = 65_536 + 700;
+    let mut roots = Vec::new();
+    for first in (0..SIZE).step_by(4_000) {
+        ledger.append_all((first..(first + 4_000).min(SIZE)).map(started).collect()).await.unwrap();
+        let (_, note) = ledger.prove_growth(0).unwrap();
+        roots.push(ledger.verifier().checkpoint(&note).unwrap());
+    }
+    ledger.close().await;
+    let ledger = home.open();
+    for index in [0, 1, 255, 256, 30_000, 65_279, 65_280, 65_535, 65_536, 66_047, 66_048, SIZE - 1] {
+        let verified = ledger.prove(index).unwrap().verify(ledger.verifier()).unwrap();
+        assert_eq!(verified.entry().event, started(index).event);
+    }
+    let now = roots.last().unwrap();
+    for old in &roots {
+        let (proof, note) = ledger.prove_growth(old.size).unwrap();
+        assert_eq!(ledger.verifier().checkpoint(&note).as_ref(), Ok(now));
+        assert!(consistency_holds(old.size, &old.root, now.size, &now.root, &proof), "from {}", old.size);
+    }
+    assert!(ledger.prove_growth(SIZE + 1).is_err());
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn more_rows_or_more_bytes_than_may_be_are_refused() {
+    let home = Home::new();
+    let ledger = home.open();
+    let one = common::opening("c-1");
+    let Event::Listed(listed) = listed(&[]).event else { panic!() };
+    let rows = 65_537;
+    let event = Event::Listed(model::entry::Listed { rows, ..listed });
+    let refused = ledger.append(Draft { event, openings: vec![one; rows as usize] }).await;
+    assert!(matches!(refused, Err(AppendError::Malformed(Malformed::TooManyRows(65_537)))));
+    let large = Draft::plain(Event::Started(model::entry::Started { software: "x".repeat(65_000) }));
+    let refused = ledger.append_all(vec![large; 1_100]).await;
+    assert!(matches!(refused, Err(AppendError::Malformed(Malformed::GroupTooLarge))));
+    let refused = ledger.append_all(vec![started(0); 4_097]).await;
+    assert!(matches!(refused, Err(AppendError::Malformed(Malformed::GroupTooLarge))));
+    assert_eq!(ledger.size(), 0);
     ledger.close().await;
 }
 

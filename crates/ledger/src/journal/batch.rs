@@ -29,7 +29,7 @@ impl Batch {
         }
         let mut rest = bytes.as_slice();
         for _ in 0..count {
-            (_, rest) = split_item(rest).ok_or("an entry reaches over the end of its batch")?;
+            (_, rest) = split_item(first, rest).ok_or("an entry reaches over the end of its batch")?;
         }
         let items_end = bytes.len() - rest.len();
         std::str::from_utf8(rest).map_err(|_| "the checkpoint of a batch is not text")?;
@@ -66,19 +66,19 @@ impl Batch {
     pub(crate) fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let mut rest = &self.bytes[..self.items_end];
         (self.first..).map_while(move |index| {
-            let ((entry, sealed), tail) = split_item(rest)?;
+            let (item, tail) = split_item(index, rest)?;
             rest = tail;
-            Some(Item { index, entry, sealed })
+            Some(item)
         })
     }
 }
 
-fn split_item(bytes: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
+fn split_item(index: u64, bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (entry_length, rest) = bytes.split_first_chunk()?;
     let (sealed_length, rest) = rest.split_first_chunk()?;
     let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*entry_length)))?;
     let (sealed, rest) = rest.split_at_checked(u32::from_be_bytes(*sealed_length) as usize)?;
-    Some(((entry, sealed), rest))
+    Some((Item { index, entry, sealed }, rest))
 }
 
 /// A batch that is being put together.

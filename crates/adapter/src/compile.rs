@@ -18,10 +18,20 @@ pub(crate) fn compile(file: &str, text: &str) -> Result<Adapter, AdapterErrors> 
     let draft = crate::schema::read(&mut problems);
     let routes: Vec<Route> =
         draft.routes.iter().filter_map(|route| compile_route(&draft, route, &mut problems)).collect();
+    unique_names(&draft.routes, &mut problems);
     if problems.said.is_empty() {
         Ok(Adapter { name: draft.name, order: order(&routes).into(), routes: routes.into() })
     } else {
         Err(AdapterErrors(problems.said))
+    }
+}
+
+/// A route is found again by its name when its answer comes.
+fn unique_names(routes: &[RouteDraft], problems: &mut Problems<'_>) {
+    for (i, route) in routes.iter().enumerate() {
+        if routes[..i].iter().any(|earlier| earlier.name.value == route.name.value) {
+            problems.at(&route.name.span, format!("there are two routes called {:?}", route.name.value));
+        }
     }
 }
 
@@ -71,7 +81,7 @@ fn compile_route(file: &File, draft: &RouteDraft, problems: &mut Problems<'_>) -
         Role::Class(_) | Role::Attribute(..) | Role::Public | Role::CatchAll => 2,
     });
     Some(Route {
-        name: draft.name.clone(),
+        name: draft.name.value.clone(),
         kind: draft.kind,
         methods,
         paths,

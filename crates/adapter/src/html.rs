@@ -94,11 +94,14 @@ pub(crate) struct Control {
     pub(crate) hidden_at: Option<usize>,
     /// Of a `select`: the value that is chosen.
     chosen: Option<String>,
+    is_textarea: bool,
 }
 
 impl Control {
     /// What the form would send.
     pub(crate) fn value(&self, text: &str) -> String {
+        // Parsers drop a newline right after the tag (HTML section 13.2.6.4.7).
+        let text = text.strip_prefix('\n').filter(|_| self.is_textarea).unwrap_or(text);
         self.chosen.clone().unwrap_or_else(|| text.to_owned())
     }
 }
@@ -458,7 +461,7 @@ fn add_attribute(state: &mut State, element: &Element<'_, '_>, class: FieldClass
         let hidden = attribute(element, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
         let name = attribute(element, "name").unwrap_or_default();
         let field = &mut state.page.fields[field];
-        field.control = Some(Control { name, hidden_at: Some(after), chosen: None });
+        field.control = Some(Control { name, hidden_at: Some(after), ..Control::default() });
         field.ask_at = (!hidden).then_some(after);
     }
 }

@@ -189,11 +189,16 @@ impl<'t> Judge<'t> {
     }
 }
 
-/// Shows everything: reading is masking with this, and throwing the body away.
-pub(crate) struct ShowAll;
+/// Shows everything, and keeps which classes there were: reading is masking with this, and throwing the body
+/// away.
+#[derive(Default)]
+pub(crate) struct ShowAll {
+    pub(crate) classes: ClassSet,
+}
 
 impl Treatment for ShowAll {
-    fn verdict(&mut self, _: Option<&CustomerId>, _: Part, _: FieldClass) -> Verdict {
+    fn verdict(&mut self, _: Option<&CustomerId>, _: Part, class: FieldClass) -> Verdict {
+        self.classes.insert(class);
         Verdict::Show
     }
 

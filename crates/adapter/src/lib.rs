@@ -18,6 +18,7 @@ mod checksum;
 mod compile;
 mod entity;
 mod form;
+mod har;
 mod html;
 mod json;
 mod judge;
@@ -31,6 +32,7 @@ mod schema;
 mod sheet;
 mod write;
 
+pub use har::{BadHar, HarEntry, HarReport, check_har};
 pub use mask::{MARK, NEVER_SHOWN, mask};
 pub use write::SEALED;
 
@@ -61,8 +63,9 @@ impl Adapter {
 
     /// Reads an answer to `read`: which customers and classes it really holds. The body must be uncompressed.
     pub fn read(&self, read: &Read, answer: &Answer<'_>) -> Result<Reading, Unreadable> {
-        let Masked { shown, gaps, .. } = self.mask(read, answer, &mut judge::ShowAll)?;
-        Ok(Reading { found: shown, gaps })
+        let mut all = judge::ShowAll::default();
+        let Masked { shown, gaps, .. } = self.mask(read, answer, &mut all)?;
+        Ok(Reading { found: shown, classes: all.classes, gaps })
     }
 
     /// The answer with each value treated as `treatment` says. What is not declared is
@@ -146,6 +149,8 @@ pub struct Answer<'a> {
 pub struct Reading {
     /// Each customer once for each part they play, in order of appearance.
     pub found: Vec<Found>,
+    /// Every class in it, also of values of which it does not say whose they are.
+    pub classes: ClassSet,
     /// Personal data or secrets that the safety net saw outside declared fields: a gap in the adapter.
     pub gaps: Vec<Gap>,
 }

@@ -69,7 +69,7 @@ impl Writer<'_, '_> {
             Verdict::Ask(url) => Some(url),
         };
         let value = match &field.control {
-            Some(control) => control.value(said.strip_prefix('\n').unwrap_or(&said)),
+            Some(control) => control.value(&said),
             None => said,
         };
         let masked = escape(&looks(field.class, &value));

@@ -66,7 +66,7 @@ pub(crate) struct IdDraft {
 /// `[[route]]`.
 #[derive(Debug)]
 pub(crate) struct RouteDraft {
-    pub(crate) name: String,
+    pub(crate) name: At<String>,
     pub(crate) kind: Kind,
     pub(crate) methods: Vec<At<String>>,
     pub(crate) paths: Vec<At<String>>,
@@ -192,7 +192,7 @@ fn read_route(table: &mut Table<'_, '_, '_>) -> Option<RouteDraft> {
     }
     let own = field_set(table);
     let draft = RouteDraft {
-        name: name?.value,
+        name: name?,
         kind: kind?,
         methods: table.strings("method"),
         paths,

@@ -39,6 +39,12 @@ pub(crate) enum Order {
 /// Where the receipts go.
 pub(crate) type Reply = oneshot::Sender<Result<Vec<Receipt>, AppendError>>;
 
+/// What is committed together, and whether it is the last.
+struct Round {
+    groups: Vec<(Vec<Draft>, Reply)>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
 /// A group that has its numbers and waits to become durable.
 struct Admitted {
     records: Vec<Record>,
@@ -86,23 +92,7 @@ impl Committer {
 
     fn take_orders(&mut self) -> Option<oneshot::Sender<()>> {
         while let Some(first) = self.orders.blocking_recv() {
-            let mut groups = Vec::new();
-            let mut closing = None;
-            let mut bytes = 0;
-            let mut next = Some(first);
-            while let Some(order) = next {
-                match order {
-                    Order::Append { drafts, weight, reply } => {
-                        bytes += weight;
-                        groups.push((drafts, reply));
-                    }
-                    Order::Close { done } => {
-                        closing = Some(done);
-                        break;
-                    }
-                }
-                next = (bytes < BATCH_BYTES).then(|| self.orders.try_recv().ok()).flatten();
-            }
+            let Round { groups, closing } = self.drain(first);
             if self.books.has_stopped() {
                 return closing;
             }
@@ -117,6 +107,27 @@ impl Committer {
             }
         }
         None
+    }
+
+    /// Everything that queued up, most of it during the last sync: nothing waits for more to come.
+    fn drain(&mut self, first: Order) -> Round {
+        let mut round = Round { groups: Vec::new(), closing: None };
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Append { drafts, weight, reply } => {
+                    bytes += weight;
+                    round.groups.push((drafts, reply));
+                }
+                Order::Close { done } => {
+                    round.closing = Some(done);
+                    return round;
+                }
+            }
+            next = if bytes < BATCH_BYTES { self.orders.try_recv().ok() } else { None };
+        }
+        round
     }
 
     /// One batch. A crash before the end of [`Journal::commit`] loses only what nobody was told of; a crash

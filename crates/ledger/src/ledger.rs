@@ -199,7 +199,8 @@ impl Ledger {
         self.books.published().note.to_string()
     }
 
-    /// Serves `tile/…` and `tile/entries/…` (path without leading slash) for published sizes; `None` if there is none.
+    /// Serves `tile/…` and `tile/entries/…` (path without leading slash) for published sizes; `None` if there
+    /// is none.
     pub fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         self.books.tile(path)
     }

@@ -183,7 +183,7 @@ impl Vault {
             }
             sealed.push(bytes);
         }
-        // A failure here is fatal to the process, so the keys remembered above cannot be used without being stored.
+        // A failure here is fatal to the process: no key that is remembered and not stored is ever used.
         keys.store(&fresh).map_err(|source| self.failed(source))?;
         Ok(sealed)
     }
@@ -195,7 +195,8 @@ impl Vault {
         (CustomerKey { id, cipher: XChaCha20Poly1305::new((&*secret).into()) }, wrapped)
     }
 
-    /// `nonce || sealed name of the key || u32 length || sealed opening`. One nonce serves both: the keys differ.
+    /// `nonce || sealed name of the key || u32 length || sealed opening`. One nonce serves both, because the
+    /// keys differ.
     #[allow(clippy::expect_used)]
     fn seal_one(&self, key: &CustomerKey, opening: &Opening, out: &mut Vec<u8>) {
         // Writing CBOR to a Vec cannot fail.

@@ -278,7 +278,8 @@ pub fn prove(source: &dyn Source, log: &LogVerifier, index: u64) -> Result<Recei
     Ok(Receipt::new(index, entry.to_vec(), path, note))
 }
 
-/// Entries as a log publishes them, from number `from` on, up to `limit`. Not verified: see [`check`] and [`prove`].
+/// Entries as a log publishes them, from number `from` on, up to `limit`. Not verified: see [`check`] and
+/// [`prove`].
 pub fn entries(
     source: &dyn Source,
     log: &LogVerifier,

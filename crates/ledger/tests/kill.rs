@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/fault.rs"]
+mod fault;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{ORIGIN, revealed, started};
@@ -40,6 +43,38 @@ async fn the_process_to_kill() {
         });
     }
     writers.join_all().await;
+}
+
+/// Likewise, started by [`a_disk_that_fails_ends_the_process_and_says_so`].
+#[tokio::test]
+#[ignore = "started by another test"]
+async fn the_process_whose_disk_fails() {
+    let Ok(dir) = std::env::var(DIR) else { panic!("set {DIR}") };
+    let disk = fault::FaultDisk::default();
+    let options =
+        Options { disk: Arc::new(disk.clone()), publish_every: Duration::from_secs(60), ..options() };
+    let ledger = Ledger::open(Path::new(&dir), &options, AdmitAll).unwrap();
+    ledger.append(started(0)).await.unwrap();
+    disk.fail_now(fault::Fault::SyncFails);
+    let outcome = ledger.append(started(1)).await;
+    eprintln!("the process goes on: {outcome:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_ends_the_process_and_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("ledger");
+    Ledger::create(&dir, ORIGIN, &options()).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "the_process_whose_disk_fails"])
+        .env(DIR, &dir)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert_eq!(child.status.code(), None, "ended by a signal: {said}");
+    assert!(said.contains("cannot sync") && said.contains(".wal"), "{said}");
+    assert!(!said.contains("the process goes on"), "{said}");
+    assert!(Ledger::open(&dir, &options(), AdmitAll).unwrap().size() >= 1);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     SessionOver(Why),
     /// This role has no business here. The refusal is in the ledger.
     NotForRole(ResponseId),
+    /// This role takes no access away. The refusal is in the ledger.
+    NotToRevoke(ResponseId),
     /// A lead looks after their own team. The refusal is in the ledger.
     OtherTeam(ResponseId),
     /// A form that did not come from our page. The refusal is in the ledger.
@@ -81,6 +83,14 @@ impl Fault {
                 "The console is not part of your role",
                 "Leads, analysts, auditors and admins work here. If that is your job now, ask whoever keeps \
                  the staff records to change your role, and log in again."
+                    .to_owned(),
+            ),
+            Fault::NotToRevoke(_) => (
+                StatusCode::FORBIDDEN,
+                "role",
+                "Revoking is not part of your role",
+                "Analysts and admins take access away. Ask one of them: they need the pseudonym or the \
+                 session, and a reason."
                     .to_owned(),
             ),
             Fault::OtherTeam(_) => (
@@ -160,10 +170,20 @@ impl Fault {
     /// The reference number, where the ledger has an entry about it.
     fn reference(self) -> Option<ResponseId> {
         match self {
-            Fault::NotForRole(reference) | Fault::OtherTeam(reference) | Fault::ForgedForm(reference) => {
-                Some(reference)
-            }
+            Fault::NotForRole(reference)
+            | Fault::NotToRevoke(reference)
+            | Fault::OtherTeam(reference)
+            | Fault::ForgedForm(reference) => Some(reference),
             _ => None,
+        }
+    }
+
+    /// Where it makes sense to go from here: an address and what the button says.
+    fn way_on(self, login: &str) -> (&str, &'static str) {
+        match self {
+            Fault::NotLoggedIn | Fault::SessionOver(_) => (login, "Log in"),
+            Fault::NotForRole(_) => ("/.sightline/login", "Log in as somebody else"),
+            _ => ("/", "Back to the overview"),
         }
     }
 
@@ -286,7 +306,7 @@ struct FaultTemplate<'a> {
     title: &'a str,
     detail: &'a str,
     reference: Option<String>,
-    login: Option<&'a str>,
+    way_on: (&'a str, &'static str),
 }
 
 fn html(fault: Fault, login: &str) -> Response {
@@ -295,7 +315,7 @@ fn html(fault: Fault, login: &str) -> Response {
         title: words.title,
         detail: &words.detail,
         reference: fault.reference().map(|r| r.to_string()),
-        login: fault.is_about_login().then_some(login),
+        way_on: fault.way_on(login),
     });
     Page::small(words.title, body).respond(words.status)
 }

@@ -73,7 +73,7 @@ impl Visitor {
         if self.may_revoke() {
             return Ok(());
         }
-        Err(Fault::NotForRole(self.refuse(console, Why::Policy).await?))
+        Err(Fault::NotToRevoke(self.refuse(console, Why::Policy).await?))
     }
 
     /// Refuses a lead who asks about somebody of another team.

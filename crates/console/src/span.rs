@@ -144,12 +144,12 @@ impl Times {
     }
 
     /// What the field for the beginning holds.
-    pub(crate) fn from_field(self) -> String {
+    pub(crate) fn begins(self) -> String {
         self.field(self.from)
     }
 
     /// What the field for the end holds.
-    pub(crate) fn to_field(self) -> String {
+    pub(crate) fn ends(self) -> String {
         self.field(self.to)
     }
 

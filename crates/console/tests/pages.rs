@@ -194,7 +194,9 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
     let timeline = auditor.get("/staff/s-17").await;
     assert_eq!(timeline.status, StatusCode::OK);
     assert!(!timeline.body.contains("/revoke"));
-    assert_eq!(auditor.get("/revoke?staff=s-17").await.status, StatusCode::FORBIDDEN);
+    let confirm = auditor.get("/revoke?staff=s-17").await;
+    assert_eq!(confirm.status, StatusCode::FORBIDDEN);
+    assert!(confirm.body.contains("Revoking is not part of your role"));
     let csrf = timeline.hidden("csrf");
     let tried = auditor.post("/revoke", &format!("csrf={csrf}&reason=drill&staff=s-17")).await;
     assert_eq!(tried.status, StatusCode::FORBIDDEN);

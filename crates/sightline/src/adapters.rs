@@ -8,7 +8,10 @@ use adapter::Adapter;
 use crate::cli::AdapterCheck;
 
 /// The adapters that ship, by name.
-const SHIPPED: &[(&str, &str)] = &[("desk", include_str!("../../../adapters/desk.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("desk", include_str!("../../../adapters/desk.toml")),
+    ("rt5", include_str!("../../../adapters/rt5.toml")),
+];
 
 /// The adapter of this name, or the one in this file (relative to `base`).
 pub(crate) fn load(name: &str, base: &Path) -> Result<Adapter, String> {

@@ -40,6 +40,15 @@ pub(crate) fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
+/// What a program says on either stream, the error stream first.
+pub(crate) fn said(program: &str, flag: &str) -> String {
+    let said = Command::new(program).arg(flag).output();
+    said.map_or_else(
+        |_| String::new(),
+        |said| [said.stderr, said.stdout].iter().map(|text| String::from_utf8_lossy(text)).collect(),
+    )
+}
+
 fn line(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())

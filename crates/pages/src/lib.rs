@@ -24,10 +24,10 @@
 //! of `assets/sightline.css`, and SVG attributes for what has a measured size.
 //!
 //! The style's building blocks: `stack` (things below each other), `row`, `spread`, `card`, `grid` with
-//! `span-3` … `span-12`, `numbers`, `facts` (a `dl`), `notice` (`good`, `warn`, `bad`), `choices` (radio
+//! `span-4` … `span-12`, `numbers`, `facts` (a `dl`), `notice` (`good`, `warn`, `bad`), `choices` (radio
 //! buttons with an explanation), `field` with `hint`, `actions`, `button` (`primary`, `danger`, `quiet`,
 //! `small`), `filters`, `segments`, `scroll` around every wide `table`, `num` cells, `id` for
-//! identifiers, `timeline`, `lead` and `muted` text.
+//! identifiers, `lead` and `muted` text.
 //!
 //! Every listener serves [`asset`] under [`ASSETS`] (or nests [`assets`] there).
 

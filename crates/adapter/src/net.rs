@@ -201,11 +201,15 @@ fn phone(bytes: &[u8], at: usize) -> Option<Hit> {
 fn card(bytes: &[u8], at: usize) -> Option<Hit> {
     let (digits, end) = digit_groups(bytes, at, b" -");
     let followed = bytes.get(end).is_some_and(|b| b.is_ascii_alphanumeric());
-    let issued = match (digits.first()?, digits.get(1)?, digits.len()) {
-        (4, _, 16 | 19) | (5, 1..=5, 16) | (2, 2..=7, 16) | (6, _, 16..=19) => true,
-        (3, 4 | 7, 15) | (3, 0 | 6 | 8 | 9, 14) => true,
-        _ => false,
-    };
+    let issued = matches!(
+        (digits.first()?, digits.get(1)?, digits.len()),
+        (4, _, 16 | 19)
+            | (5, 1..=5, 16)
+            | (2, 2..=7, 16)
+            | (6, _, 16..=19)
+            | (3, 4 | 7, 15)
+            | (3, 0 | 6 | 8 | 9, 14)
+    );
     (issued && !followed && checksum::luhn(&digits)).then_some(Hit { kind: Kind::Card, span: at..end })
 }
 
@@ -300,4 +304,100 @@ fn phrase(text: &str, at: usize) -> Option<Hit> {
         }
     }
     (count >= 12).then_some(Hit { kind: Kind::RecoveryPhrase, span: at..end })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kinds(text: &str) -> Vec<(Kind, &str)> {
+        hits(text).into_iter().map(|hit| (hit.kind, &text[hit.span])).collect()
+    }
+
+    #[test]
+    fn what_it_knows_is_seen_where_it_stands() {
+        for (text, kind, seen) in [
+            ("Mail jane.smith+x@example.co.uk.", Kind::Email, "jane.smith+x@example.co.uk"),
+            ("<a href=\"mailto:jane@example.com\">", Kind::Email, "jane@example.com"),
+            ("zoë@exämple.de", Kind::Email, "zoë@exämple.de"),
+            ("call +49 (30) 5550-4821 now", Kind::Phone, "+49 (30) 5550-4821"),
+            ("to DE89 3704 0044 0532 0130 00 please", Kind::Iban, "DE89 3704 0044 0532 0130 00"),
+            ("DE89370400440532013000", Kind::Iban, "DE89370400440532013000"),
+            ("card 4111 1111 1111 1111.", Kind::Card, "4111 1111 1111 1111"),
+            ("378282246310005", Kind::Card, "378282246310005"),
+            (
+                "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+                Kind::BitcoinAddress,
+                "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+            ),
+            (
+                "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                Kind::BitcoinAddress,
+                "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+            ),
+            (
+                "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+                Kind::EthereumAddress,
+                "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            ),
+            (
+                "it is: zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong!",
+                Kind::RecoveryPhrase,
+                "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong",
+            ),
+            ("seed JBSWY3DPEHPK3PXP ok", Kind::SecondFactor, "JBSWY3DPEHPK3PXP"),
+            ("otpauth://totp/x?secret=ABC \"", Kind::SecondFactor, "otpauth://totp/x?secret=ABC"),
+            (
+                "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+                Kind::PrivateKey,
+                "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+            ),
+            (
+                "a -----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY----- b",
+                Kind::PrivateKey,
+                "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----",
+            ),
+        ] {
+            assert_eq!(kinds(text), [(kind, seen)], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_left_alone() {
+        for text in [
+            "2026-11-21T08:00:00Z",
+            "order 4111 1111 1111 1112",
+            "1763712000000",
+            "DE88 3704 0044 0532 0130 00",
+            "logo@2x.png",
+            "@media (max-width: 40em)",
+            "a@b",
+            "1 + 12345678901",
+            "the customer says that they would like more time before paying this bill again",
+            "we call back when there is news about your card and then close",
+            "ABCDEFGHIJKLMNOP",
+            "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",
+            "f81def563768c8a10ba7d782a5f458e7",
+        ] {
+            assert_eq!(kinds(text), [], "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hits_are_in_order_apart_and_on_character_boundaries(text in "([a-z@.+0-9 é\\-]|jane@example\\.com|\\+49 30 5550 4821){0,12}") {
+            let mut end = 0;
+            for hit in hits(&text) {
+                prop_assert!(hit.span.start >= end && hit.span.end > hit.span.start);
+                prop_assert!(text.get(hit.span.clone()).is_some());
+                end = hit.span.end;
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = hits(&text);
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! The JSON engine against `serde_json` and `serde_json_path`, and both engines against planted values.
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is a failed test
 
 mod common;
 

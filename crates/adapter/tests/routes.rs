@@ -1,4 +1,5 @@
 //! Requests that try to look like others, and adapter files with mistakes.
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is a failed test
 
 mod common;
 

@@ -25,7 +25,7 @@ fn an_edit_form_is_masked_and_comes_back_whole() {
         <input name="phone" value="+49 30 5550 4821"></form></section>"#;
     let masked = desk().mask(&read("edit customer"), &answer("text/html", page), &mut DenyAll).unwrap();
     let shown = String::from_utf8(masked.body).unwrap();
-    assert!(!shown.contains("Jane") && !shown.contains("4821\"") == shown.contains("5550"), "{shown}");
+    assert!(!shown.contains("Jane") && !shown.contains("jane") && !shown.contains("5550"), "{shown}");
     let parsed = scraper::Html::parse_document(&shown);
     let inputs = scraper::Selector::parse("input").unwrap();
     let mut pairs: Vec<(&str, &str)> = parsed

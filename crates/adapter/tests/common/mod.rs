@@ -1,4 +1,5 @@
 //! What the tests of this crate have in common.
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is a failed test
 #![allow(dead_code)] // each test file uses a part of it
 
 use http::Method;

@@ -51,13 +51,6 @@ impl Permit {
 }
 
 impl Way<'_> {
-    /// The customer whom the request itself names, or whose ticket it names.
-    pub(crate) fn named(&self, read: &Read) -> Option<(CustomerId, Option<TicketId>)> {
-        let of_ticket = || self.gate.access.tickets().customer_of(&self.viewer.app, read.ticket.as_ref()?);
-        let customer = read.customer.clone().or_else(of_ticket)?;
-        Some((customer, read.ticket.clone()))
-    }
-
     /// Decides about one customer.
     pub(crate) fn decide(
         &self,

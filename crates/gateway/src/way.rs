@@ -110,12 +110,24 @@ impl Way<'_> {
     }
 
     fn recognise(&self, body: &[u8]) -> Recognised {
-        self.gate.adapter.recognise(&adapter::Request {
+        let recognised = self.gate.adapter.recognise(&adapter::Request {
             method: &self.asked.method,
             target: self.target(),
             content_type: content_type(&self.asked.headers),
             body,
-        })
+        });
+        match recognised {
+            Recognised::Read(read) => Recognised::Read(self.with_customer(read)),
+            Recognised::Write(read) => Recognised::Write(self.with_customer(read)),
+            Recognised::Open | Recognised::Unknown => recognised,
+        }
+    }
+
+    /// Where the request names only a ticket, it names the ticket's customer: also to the adapter, because
+    /// answers do not always repeat it.
+    fn with_customer(&self, read: Read) -> Read {
+        let of_ticket = || self.gate.access.tickets().customer_of(&self.viewer.app, read.ticket.as_ref()?);
+        Read { customer: read.customer.clone().or_else(of_ticket), ..read }
     }
 
     /// A route that shows no customer: passed through as it is.
@@ -224,9 +236,9 @@ impl Way<'_> {
 
     /// Decides about the customer whom the request names, and records the look.
     async fn decide_and_record(&self, read: &Read) -> Result<(Option<Permit>, Vec<Verified>), Refusal> {
-        let Some((customer, ticket)) = self.named(read) else { return Ok((None, Vec::new())) };
+        let Some(customer) = &read.customer else { return Ok((None, Vec::new())) };
         for _ in 0..ATTEMPTS {
-            let mut permit = self.decide(read, &customer, ticket.as_ref())?;
+            let mut permit = self.decide(read, customer, read.ticket.as_ref())?;
             match self.gate.record(permit.take_drafts()).await {
                 Err(refusal) if refusal.why == Why::Stale => {}
                 Err(refusal) => return Err(refusal.about(permit.subject())),
@@ -238,10 +250,9 @@ impl Way<'_> {
 
     /// Decides about the customer whom a write names, and records that it is passed on.
     async fn decide_and_record_write(&self, read: &Read, restored: u32) -> Result<Option<Permit>, Refusal> {
-        let named = self.named(read);
         for _ in 0..ATTEMPTS {
-            let mut permit = match &named {
-                Some((customer, ticket)) => Some(self.decide(read, customer, ticket.as_ref())?),
+            let mut permit = match &read.customer {
+                Some(customer) => Some(self.decide(read, customer, read.ticket.as_ref())?),
                 None => None,
             };
             let grant = permit.as_mut().and_then(Permit::take_grant);

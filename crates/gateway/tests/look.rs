@@ -217,6 +217,21 @@ async fn a_page_that_names_only_the_ticket_is_a_look_at_its_customer() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_ticket_that_names_nobody_is_its_customers() {
+    let app = App::start().await;
+    let site = Site::open(app.address).await;
+    site.route_ticket("k-3", "c-3", "s-1");
+    let got = site.browser("s-1").await.fetch("/tickets/k-3/conversation").await;
+    assert_eq!(got.status, StatusCode::OK, "{got:?}");
+    let history = &values_of("c-3")[3];
+    assert!(got.shows(history), "{got:?}");
+    assert_eq!(site.reveals().len(), 1);
+    // Whose the ticket is nobody knows: nothing of it is shown.
+    let got = site.browser("s-1").await.fetch("/tickets/k-4/conversation").await;
+    assert!(!got.shows(&values_of("c-4")[3]), "{got:?}");
+}
+
+#[tokio::test]
 async fn without_a_reason_a_page_leads_to_the_question_and_the_app_is_not_asked() {
     let app = App::start().await;
     let site = Site::open(app.address).await;

@@ -102,6 +102,10 @@ fn answer(parts: &Parts, _body: &Bytes) -> Response {
             let customer = ticket.replace("k-", "c-");
             with_etag(parts, json!({ "id": ticket, "customer": record(&customer) }))
         }
+        (&Method::GET, ["tickets", ticket, "conversation"]) => {
+            let history = &record(&ticket.replace("k-", "c-"))["history"];
+            axum::Json(json!({ "history": history })).into_response()
+        }
         (&Method::GET, ["edit", customer]) => {
             let [name, email, ..] = values_of(customer);
             let page = format!(

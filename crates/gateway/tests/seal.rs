@@ -118,8 +118,9 @@ async fn what_shows_nobody_opens_without_receipts() {
 async fn a_record_opens_with_the_entry_of_exactly_this_look() {
     let scene = Scene::set();
     let jane = opening("c-1");
-    let entry = scene.record(Event::Revealed(scene.look(&jane, name_and_email())), &[jane.clone()]).await;
-    assert!(scene.seal(a_record(&jane, name())).open(&[entry.clone()]).is_ok());
+    let entry =
+        scene.record(Event::Revealed(scene.look(&jane, name_and_email())), std::slice::from_ref(&jane)).await;
+    assert!(scene.seal(a_record(&jane, name())).open(std::slice::from_ref(&entry)).is_ok());
     assert!(scene.seal(a_record(&jane, name_and_email())).open(&[entry]).is_ok());
 }
 
@@ -157,9 +158,9 @@ async fn each_of_two_customers_needs_an_entry_of_their_own() {
         shows.record(joe.clone(), name());
         shows
     };
-    let of_jane = scene.record(Event::Revealed(scene.look(&jane, name())), &[jane.clone()]).await;
-    let of_joe = scene.record(Event::Revealed(scene.look(&joe, name())), &[joe.clone()]).await;
-    assert!(scene.seal(both()).open(&[of_jane.clone()]).is_err());
+    let of_jane = scene.record(Event::Revealed(scene.look(&jane, name())), std::slice::from_ref(&jane)).await;
+    let of_joe = scene.record(Event::Revealed(scene.look(&joe, name())), std::slice::from_ref(&joe)).await;
+    assert!(scene.seal(both()).open(std::slice::from_ref(&of_jane)).is_err());
     assert!(scene.seal(both()).open(&[of_joe, of_jane]).is_ok());
 }
 

@@ -376,15 +376,12 @@ fn matched(state: &Rc<RefCell<State>>, element: &mut Element<'_, '_>, role: &Rol
     let mut state = state.borrow_mut();
     match (role, depth) {
         (Role::Class(class), Some(depth)) => {
-            let known = match state.open[depth].region {
-                Some(Region::Field(field)) => Some(field),
-                _ => None,
-            };
-            match known {
-                // Of several classes a secret wins, then the first one declared.
-                Some(field) if class.is_secret() => state.page.fields[field].class = *class,
-                Some(_) => {}
-                None => {
+            // Of several declarations of one element a secret wins, then public, then the first class.
+            match state.open[depth].region {
+                Some(Region::Field(field)) if class.is_secret() => state.page.fields[field].class = *class,
+                Some(Region::Field(_)) => {}
+                Some(Region::Public) if !class.is_secret() => {}
+                Some(Region::Public | Region::CatchAll) | None => {
                     let field = state.field(*class);
                     state.open[depth].region = Some(Region::Field(field));
                     state.page.fields[field].control = control(element);
@@ -394,7 +391,11 @@ fn matched(state: &Rc<RefCell<State>>, element: &mut Element<'_, '_>, role: &Rol
         (Role::Class(class), None) => add_attribute(&mut state, element, *class, "value"),
         (Role::Attribute(class, attr), _) => add_attribute(&mut state, element, *class, attr),
         (Role::Public, Some(depth)) => {
-            if let None | Some(Region::CatchAll) = state.open[depth].region {
+            let secret = match state.open[depth].region {
+                Some(Region::Field(field)) => state.page.fields[field].class.is_secret(),
+                Some(Region::Public | Region::CatchAll) | None => false,
+            };
+            if !secret {
                 state.open[depth].region = Some(Region::Public);
             }
         }

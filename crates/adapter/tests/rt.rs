@@ -71,6 +71,16 @@ fn nothing_of_a_customer_comes_through_where_everything_is_denied() {
 }
 
 #[test]
+fn who_owns_a_ticket_is_no_secret() {
+    let (route, kind, body) = CAPTURES[1];
+    let masked = rt().mask(&read(route), &answer(kind, body), &mut DenyAll).unwrap();
+    let page = String::from_utf8(masked.body).unwrap();
+    let (_, owner) = page.split_once("form-row owner").unwrap();
+    let (_, owner) = owner.split_once("span class=\"user\"").unwrap();
+    assert!(owner[..80].contains("Nobody in particular"), "{}", &owner[..80]);
+}
+
+#[test]
 fn where_everything_may_be_shown_pages_stay_as_they_are() {
     for (route, kind, body) in CAPTURES {
         let masked = rt().mask(&read(route), &answer(kind, body), &mut rule(|_, _, _| true)).unwrap();
@@ -178,6 +188,18 @@ fn a_form_names_its_ticket_or_customer_in_the_body() {
     assert_eq!(save.customer, Some(CustomerId::new("32")));
     assert!(matches!(post("/Admin/Users/Modify.html?id=42", "id=32"), Recognised::Unknown));
     assert!(matches!(post("/Ticket/Update.html", "id=1&UpdateContent=Hello"), Recognised::Write(_)));
+}
+
+#[test]
+fn the_tickets_of_a_requestor_are_a_look_at_them() {
+    let asked = Request {
+        method: &Method::GET,
+        target: "/Helpers/Toggle/ShowRequestor?Requestor=31&Status=All",
+        content_type: None,
+        body: b"",
+    };
+    let Recognised::Read(read) = rt().recognise(&asked) else { panic!("it shows subjects") };
+    assert_eq!(read.customer, Some(CustomerId::new("31")));
 }
 
 #[test]

@@ -92,6 +92,8 @@ pub(crate) struct Control {
     pub(crate) name: String,
     /// Where a hidden field can stand.
     pub(crate) hidden_at: Option<usize>,
+    /// Where it says that it is of a kind that takes no mask.
+    pub(crate) kind_at: Option<Place>,
     /// Of a `select`: the value that is chosen.
     chosen: Option<String>,
     is_textarea: bool,
@@ -449,6 +451,10 @@ fn places(state: &State, element: &Element<'_, '_>, wanted: impl Fn(&str) -> boo
     places
 }
 
+/// Kinds of input whose value browsers check before they send it, or throw away where it does not fit.
+const TAKES_NO_MASK: &[&str] =
+    &["email", "url", "number", "range", "date", "datetime-local", "month", "week", "time", "color"];
+
 /// A field that is the value of an attribute.
 fn add_attribute(state: &mut State, element: &Element<'_, '_>, class: FieldClass, attr: &str) {
     let found = places(state, element, |name| name == attr);
@@ -461,8 +467,12 @@ fn add_attribute(state: &mut State, element: &Element<'_, '_>, class: FieldClass
         let after = element.source_location().bytes().end;
         let hidden = attribute(element, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
         let name = attribute(element, "name").unwrap_or_default();
+        let kind_at = attribute(element, "type")
+            .filter(|kind| TAKES_NO_MASK.iter().any(|known| kind.eq_ignore_ascii_case(known)))
+            .and_then(|_| places(state, element, |name| name == "type").into_iter().next())
+            .map(|(_, place)| place);
         let field = &mut state.page.fields[field];
-        field.control = Some(Control { name, hidden_at: Some(after), ..Control::default() });
+        field.control = Some(Control { name, hidden_at: Some(after), kind_at, ..Control::default() });
         field.ask_at = (!hidden).then_some(after);
     }
 }

@@ -84,6 +84,9 @@ impl Writer<'_, '_> {
                 self.edits.push((echo.span.clone(), written(echo, &masked)));
             }
         }
+        if let Some(kind) = field.control.as_ref().and_then(|control| control.kind_at.as_ref()) {
+            self.edits.push((kind.span.clone(), written(kind, "text")));
+        }
         if let Some(control) = &field.control
             && decoded.iter().all(|part| part.complete)
         {

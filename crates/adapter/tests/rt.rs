@@ -175,6 +175,15 @@ fn a_masked_customer_can_be_saved_without_loss() {
 }
 
 #[test]
+fn browsers_send_a_masked_input_of_a_kind_that_takes_no_mask() {
+    let (route, kind, body) = CAPTURES[8];
+    assert!(body.contains(r#"type="email" class="form-control" name="EmailAddress""#));
+    let masked = rt().mask(&read(route), &answer(kind, body), &mut DenyAll).unwrap();
+    let page = String::from_utf8(masked.body).unwrap();
+    assert!(page.contains(r#"type="text" class="form-control" name="EmailAddress""#), "{page}");
+}
+
+#[test]
 fn a_form_names_its_ticket_or_customer_in_the_body() {
     let post = |target, body: &str| {
         rt().recognise(&Request {

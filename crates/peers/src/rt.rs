@@ -85,7 +85,7 @@ pub struct Rt {
 impl Rt {
     /// Starts one that browsers reach at `public`.
     pub fn start(public: (Ipv4Addr, u16), seed: Seed) -> Result<Self, StartError> {
-        let place = Place::new(public)?;
+        let place = Place::new(public, free_port()?)?;
         place.run("rt-setup-database-5", |setup| setup.args(["--action", "init", "--skip-create"]))?;
         let counts = [seed.customers, seed.tickets].map(|n| n.to_string());
         let said = place.run("perl", |perl| perl.arg(place.file("seed.pl")).args(counts))?;
@@ -94,7 +94,7 @@ impl Rt {
             said: format!("{error}: {said}"),
         })?;
 
-        let port = free_port()?;
+        let port = place.port;
         let url = format!("http://127.0.0.1:{port}");
         let mut server = Command::new("plackup");
         server
@@ -124,10 +124,11 @@ impl Rt {
 struct Place {
     dir: TempDir,
     public: String,
+    port: u16,
 }
 
 impl Place {
-    fn new((host, port): (Ipv4Addr, u16)) -> Result<Self, StartError> {
+    fn new((host, public): (Ipv4Addr, u16), port: u16) -> Result<Self, StartError> {
         let missing = |file: &str| StartError::Missing {
             what: "Request Tracker 5",
             looked_for: file.into(),
@@ -139,7 +140,7 @@ impl Place {
         find("rt-setup-database-5").ok_or_else(|| missing("rt-setup-database-5"))?;
         let unwritable = |source| StartError::Spawn { program: "Request Tracker".into(), source };
         let dir = TempDir::with_prefix("sightline-rt-").map_err(unwritable)?;
-        let place = Self { dir, public: format!("{host}:{port}") };
+        let place = Self { dir, public: format!("{host}:{public}"), port };
         for folder in ["mason", "sessions", "site.d", "mail"] {
             std::fs::create_dir(place.file(folder)).map_err(unwritable)?;
         }
@@ -163,6 +164,7 @@ impl Place {
         command
             .env("RT_TEST_DIR", self.dir.path())
             .env("RT_TEST_PUBLIC", &self.public)
+            .env("RT_TEST_OWN", format!("127.0.0.1:{}", self.port))
             .env("RT_SITE_CONFIG", self.file("RT_SiteConfig.pm"))
             .env("RT_SITE_CONFIG_DIR", self.file("site.d"))
             .env("SIGHTLINE_SECRET_FILE", self.file("secret"))

@@ -50,8 +50,8 @@ impl Way<'_> {
             return Ok(None);
         }
 
-        let mut cast = Cast::new(self, read, permit);
         let answer = Answer { status: head.status.as_u16(), content_type: text(header::CONTENT_TYPE), body };
+        let mut cast = Cast::new(self, read, permit, !is_data(answer.content_type));
         let masked = match self.gate.adapter.mask(read, &answer, &mut cast) {
             Ok(masked) => masked,
             Err(error) => {
@@ -94,6 +94,8 @@ struct Cast<'w> {
     unread: bool,
     /// Why the page cannot be shown at all.
     refusal: Option<Refusal>,
+    /// Whether the answer can carry buttons; JSON and CSV cannot.
+    buttons: bool,
     /// Links that ask for a class of a customer: made once, however often the class appears.
     questions: HashMap<(CustomerId, FieldClass), String>,
 }
@@ -106,7 +108,7 @@ struct Account {
 }
 
 impl<'w> Cast<'w> {
-    fn new(way: &'w Way<'w>, read: &'w Read, permit: Option<Permit>) -> Self {
+    fn new(way: &'w Way<'w>, read: &'w Read, permit: Option<Permit>, buttons: bool) -> Self {
         let now = way.gate.clock.now();
         Self {
             way,
@@ -117,6 +119,7 @@ impl<'w> Cast<'w> {
             row: way.gate.access.decide_listing(&way.seated.record, &way.viewer.app, now),
             unread: false,
             refusal: None,
+            buttons,
             questions: HashMap::new(),
         }
     }
@@ -171,7 +174,12 @@ impl<'w> Cast<'w> {
         }
     }
 
+    /// Masked, with a button that asks for it where there can be one: a link is sealed, which costs more than
+    /// masking a record does.
     fn ask(&mut self, customer: &CustomerId, class: FieldClass) -> Verdict {
+        if !self.buttons {
+            return Verdict::Mask;
+        }
         let way = self.way;
         let link = self
             .questions
@@ -267,6 +275,13 @@ impl Treatment for Cast<'_> {
         let gate = self.way.gate;
         gate.tokens.seal(&*gate.entropy, self.way.viewer.session, Use::Field(field_name), original.as_bytes())
     }
+}
+
+/// Whether the app says that it is JSON or CSV, which the adapter then never reads as a page.
+fn is_data(content_type: Option<&str>) -> bool {
+    let kind =
+        content_type.and_then(|of| of.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.ends_with("+json") || kind == "text/csv"
 }
 
 /// A page with the style of what is masked in it. A part of a page, without a head, comes into one that has it.

@@ -93,8 +93,9 @@ fn hide_secrets(value: &Value<'_>, judge: &mut Judge<'_>) -> Option<(Vec<&'stati
     Some((kinds, hidden.map_or_else(|| value.raw.to_owned(), |hidden| quoted(&hidden))))
 }
 
+#[allow(clippy::expect_used)]
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).expect("a string can always be written as JSON")
 }
 
 struct Scanner<'a, 'p> {

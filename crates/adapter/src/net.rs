@@ -194,15 +194,19 @@ fn phone(bytes: &[u8], at: usize) -> Option<Hit> {
         return None;
     }
     let (digits, end) = digit_groups(bytes, at + 1, b" ().-/");
-    (8..=15).contains(&digits.len()).then_some(Hit { kind: Kind::Phone, span: at..end })
+    (8..=15).contains(&digits).then_some(Hit { kind: Kind::Phone, span: at..end })
 }
 
 /// A card number: the issuers' prefixes and lengths, and Luhn's sum.
 fn card(bytes: &[u8], at: usize) -> Option<Hit> {
-    let (digits, end) = digit_groups(bytes, at, b" -");
+    let (count, end) = digit_groups(bytes, at, b" -");
+    if !(14..=19).contains(&count) {
+        return None;
+    }
+    let digits: Vec<u8> = bytes[at..end].iter().filter(|b| b.is_ascii_digit()).map(|b| b - b'0').collect();
     let followed = bytes.get(end).is_some_and(|b| b.is_ascii_alphanumeric());
     let issued = matches!(
-        (digits.first()?, digits.get(1)?, digits.len()),
+        (digits.first()?, digits.get(1)?, count),
         (4, _, 16 | 19)
             | (5, 1..=5, 16)
             | (2, 2..=7, 16)
@@ -213,14 +217,15 @@ fn card(bytes: &[u8], at: usize) -> Option<Hit> {
     (issued && !followed && checksum::luhn(&digits)).then_some(Hit { kind: Kind::Card, span: at..end })
 }
 
-/// Digits from `at` on, with at most two separators between two of them; and where the last one ends.
-fn digit_groups(bytes: &[u8], at: usize, separators: &[u8]) -> (Vec<u8>, usize) {
-    let mut digits = Vec::new();
+/// How many digits there are from `at` on, with at most two separators between two of them; and where the last
+/// one ends.
+fn digit_groups(bytes: &[u8], at: usize, separators: &[u8]) -> (usize, usize) {
+    let mut digits = 0;
     let mut end = at;
     let mut gap = 0;
     for (i, byte) in bytes.iter().enumerate().skip(at).take(40) {
         if byte.is_ascii_digit() {
-            digits.push(byte - b'0');
+            digits += 1;
             end = i + 1;
             gap = 0;
         } else if separators.contains(byte) && gap < 2 {

@@ -159,7 +159,9 @@ impl Tickets {
     pub fn set_total(&self, app: &AppId, customers: u64) -> Result<(), AccessError> {
         let writer = lock(&self.0.writer);
         let sql = "INSERT INTO total VALUES (?1, ?2) ON CONFLICT DO UPDATE SET customers = ?2";
-        writer.prepare_cached(sql)?.execute(params![app.as_str(), i64::try_from(customers).unwrap_or(i64::MAX)])?;
+        writer
+            .prepare_cached(sql)?
+            .execute(params![app.as_str(), i64::try_from(customers).unwrap_or(i64::MAX)])?;
         let customers = count(&writer)?;
         self.0.memory.write().unwrap_or_else(PoisonError::into_inner).customers = customers;
         Ok(())

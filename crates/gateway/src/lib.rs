@@ -27,7 +27,7 @@ use adapter::Adapter;
 use axum::Router;
 use axum::routing::{get, post};
 use ledger::Ledger;
-use model::{Clock, Entropy};
+use model::{Clock, Entropy, Timestamp};
 use people::People;
 
 pub use feed::FeedError;
@@ -78,6 +78,15 @@ pub(crate) struct Gate {
     tokens: TokenKey,
     upstream: Upstream,
     feed: Option<Feed>,
+}
+
+impl AppSettings {
+    /// Reads the secrets that the settings name, as a gateway for them would.
+    pub fn check(&self) -> Result<(), GatewayError> {
+        Upstream::new(self)?;
+        self.feed.as_ref().map(|feed| Feed::new(feed, Timestamp(0))).transpose()?;
+        Ok(())
+    }
 }
 
 impl Gateway {

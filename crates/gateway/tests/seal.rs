@@ -77,7 +77,6 @@ impl Scene {
             mode: Mode::Enforce,
             would_mask: ClassSet::EMPTY,
             would_refuse: None,
-            charged: 0,
         }
     }
 

@@ -277,5 +277,5 @@ async fn entries(rooms: &Rooms, from: From, limit: usize, form: Form) -> Result<
         }
     }
     let next = answer.answer.last().map_or(from, |last| last.index + 1);
-    Ok(Outcome { text, next: Some(next), ..Outcome::default() })
+    Ok(Outcome { text, next: Some(next) })
 }

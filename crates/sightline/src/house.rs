@@ -115,10 +115,11 @@ impl Rooms {
 /// What a configuration names, read and checked, with nothing opened.
 pub(crate) struct Parts {
     pub(crate) policy: Policy,
+    pub(crate) login: LoginMethod,
     pub(crate) apps: Vec<(AppSettings, Adapter)>,
 }
 
-/// Reads policy and adapters.
+/// Reads policy, adapters, secrets and certificates.
 pub(crate) fn read(config: &Config) -> Result<Parts, String> {
     let policy = match &config.settings.policy {
         None => Policy::shipped(),
@@ -127,11 +128,15 @@ pub(crate) fn read(config: &Config) -> Result<Parts, String> {
             Policy::load(&own.schema, &files).map_err(|e| e.to_string())?
         }
     };
+    let login = LoginMethod::open(&config.settings.login, &config.doors()?).map_err(|e| e.to_string())?;
+    serve::acceptor(config.settings.console.tls.as_ref())?;
     let mut apps = Vec::new();
     for app in &config.settings.apps {
+        serve::acceptor(app.tls.as_ref())?;
+        app.check().map_err(|e| format!("the app {}: {e}", app.name))?;
         apps.push((app.clone(), crate::adapters::load(&app.adapter, &config.base)?));
     }
-    Ok(Parts { policy, apps })
+    Ok(Parts { policy, login, apps })
 }
 
 /// A listener, bound, with what answers on it.
@@ -158,23 +163,23 @@ impl House {
         let parts = read(config)?;
         let settings = &config.settings;
         let layout = Layout::of(&settings.data);
+        // First, so that a port that is taken leaves nothing written.
+        let bound = bind_all(config).await?;
         if !layout.ledger.exists() {
             init::private_dir(&settings.data)?;
             layout.create(&settings.log.origin)?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let bound = bind_all(config).await?;
         let (rooms, follow_views) = Rooms::open(&settings.data)?;
         let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());
         put_in_force(&ledger, &state, config, &parts).await?;
 
-        let login = LoginMethod::open(&settings.login, &config.doors()?).map_err(|e| e.to_string())?;
         let people = People::new(PeopleParts {
             ledger: ledger.clone(),
             registered: Arc::new(state.clone()),
             directory: Directory::open(&layout.people).map_err(|e| e.to_string())?,
-            login,
+            login: parts.login,
             limits: settings.sessions,
             clock: clock.clone(),
             entropy: entropy.clone(),

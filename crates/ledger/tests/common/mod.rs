@@ -116,7 +116,6 @@ pub fn listed(customers: &[&str]) -> Draft {
         mode: Mode::Enforce,
         would_mask: ClassSet::EMPTY,
         would_refuse: None,
-        charged: openings.len() as u32,
     });
     Draft { event, openings }
 }

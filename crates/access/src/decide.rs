@@ -128,7 +128,16 @@ impl Access {
         }
     }
 
-    /// In `observe`: what enforcement would have done to a list of so many rows.
+    /// Whether a row of this customer counts against the budget of rows: neither a live grant nor a ticket
+    /// that others vouch for leads the viewer to them.
+    pub fn charges_row(&self, look: &Look<'_>) -> bool {
+        let Look { viewer, app, customer, now, .. } = *look;
+        let links = self.tickets.links(app, &viewer.staff, customer, now);
+        links.iter().all(|link| link.evidence.is_weak())
+            && self.state.read().live_grants(&viewer.staff, app, customer, now).is_empty()
+    }
+
+    /// In `observe`: what enforcement would have done to a list with so many rows that count.
     pub fn listing_shadow(&self, viewer: &StaffRecord, app: &AppId, rows: u32, now: Timestamp) -> Shadow {
         let remaining = self.state.read().budget_if_enforced(&viewer.staff, now);
         Shadow {

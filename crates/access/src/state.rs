@@ -271,8 +271,11 @@ impl State {
         self.check_seat(&e.by, now)?;
         let mode = self.check_mode(&e.by.app, e.mode)?;
         check_classes(e.classes, mode)?;
+        if e.charged > e.rows {
+            return Err(Why::BadRequest);
+        }
         match mode {
-            Mode::Enforce => self.budget(&e.by.staff, now).over_with_rows(e.rows).map_or(Ok(()), Err),
+            Mode::Enforce => self.budget(&e.by.staff, now).over_with_rows(e.charged).map_or(Ok(()), Err),
             Mode::Observe => Ok(()),
         }
     }
@@ -300,7 +303,7 @@ impl State {
             Event::Revealed(e) => {
                 self.shift_mut(&e.by.staff, now);
             }
-            Event::Listed(e) => self.shift_mut(&e.by.staff, now).used(e.mode).list(e.rows),
+            Event::Listed(e) => self.shift_mut(&e.by.staff, now).used(e.mode).list(e.charged),
             Event::SettingsInForce(e) => self.absorb_settings(e),
             Event::PolicyInForce(e) => self.policy = Some(e.policy),
             Event::StaffRecorded(StaffRecorded { record, .. }) if record.status != StaffStatus::Active => {

@@ -200,6 +200,21 @@ fn a_grant_lasts_no_longer_than_the_settings_say() {
 }
 
 #[test]
+fn rows_that_are_not_charged_use_up_nothing_and_no_more_are_charged_than_there_are() {
+    let mut log = log();
+    let rows = |charged| {
+        let mut draft = listed(me(), 400, Mode::Enforce);
+        if let Event::Listed(e) = &mut draft.event {
+            e.charged = charged;
+        }
+        draft
+    };
+    log.append(vec![rows(0)]).unwrap();
+    assert_eq!(log.state.read().budget(&"me".into(), log.now).listed_left(), 300);
+    assert_eq!(log.append(vec![rows(401)]), Err(Why::BadRequest));
+}
+
+#[test]
 fn rows_beyond_the_budget_are_refused_and_observed_ones_are_not() {
     let mut log = log();
     log.append(vec![listed(me(), 250, Mode::Enforce)]).unwrap();

@@ -317,6 +317,28 @@ fn lists_show_what_the_policy_lets_and_in_observe_all_but_secrets() {
 }
 
 #[test]
+fn a_row_of_ones_own_ticket_is_not_charged_and_a_strangers_is() {
+    let mut world = World::new(Mode::Enforce);
+    world.routed("k-1", "c-1");
+    world.ticket(TicketWhat::Opened, "k-2", "c-2", TicketActor::Staff("me".into()), None);
+    justify(&mut world, "c-3", &support()).unwrap();
+    let charged = |customer: &str| world.access.charges_row(&world.look(&customer.into(), &app()));
+    assert!(!charged("c-1"), "routed to the viewer");
+    assert!(charged("c-2"), "a ticket of their own making leads nowhere");
+    assert!(!charged("c-3"), "the grant was paid for");
+    assert!(charged("c-4"));
+}
+
+#[test]
+fn the_app_may_say_how_many_customers_there_are() {
+    let world = World::new(Mode::Enforce);
+    world.tier("c-1", Tier::HighValue);
+    assert_eq!(world.access.tickets().customers(), 1);
+    world.access.tickets().set_total(&app(), 10_000).unwrap();
+    assert_eq!(world.access.tickets().customers(), 10_000);
+}
+
+#[test]
 fn a_free_note_is_kept_with_the_opening_and_stays_out_of_the_entry() {
     let world = World::new(Mode::Enforce);
     let noted = Reason { note: Some("Mrs. Doe called about her card".to_owned()), ..support() };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use access::Verdicts;
+use access::{Look, Verdicts};
 use adapter::{Answer, Found, Part, Read, Treatment, Verdict};
 use axum::body::Body;
 use bytes::Bytes;
@@ -197,6 +197,7 @@ impl<'w> Cast<'w> {
             return Err(refusal);
         }
         let (mut shows, mut drafts, mut granted) = (Shows::nothing(), Vec::new(), Vec::new());
+        let mut charged = 0;
         for found in each_once(shown) {
             match self.customers.get_mut(&found.customer) {
                 Some(Some(permit)) => {
@@ -205,13 +206,14 @@ impl<'w> Cast<'w> {
                     shows.record(permit.opening.clone(), found.classes);
                 }
                 Some(None) | None => {
+                    charged += u32::from(self.charges_row(&found));
                     let subject = Subject { customer: found.customer, ticket: found.ticket, note: None };
                     shows.row(Opening::fresh(&*self.way.gate.entropy, subject), found.classes);
                 }
             }
         }
         if let Some(listing) = shows.listing() {
-            drafts.push(Draft { event: self.listed(&listing), openings: shows.row_openings() });
+            drafts.push(Draft { event: self.listed(&listing, charged), openings: shows.row_openings() });
         }
         if self.unread {
             shows.and_unread();
@@ -225,13 +227,24 @@ impl<'w> Cast<'w> {
         Ok(Account { shows, drafts, granted })
     }
 
-    fn listed(&self, listing: &Listing) -> Event {
+    fn charges_row(&self, row: &Found) -> bool {
+        let Way { gate, seated, viewer, .. } = self.way;
+        gate.access.charges_row(&Look {
+            viewer: &seated.record,
+            app: &viewer.app,
+            customer: &row.customer,
+            ticket: row.ticket.as_ref(),
+            now: gate.clock.now(),
+        })
+    }
+
+    fn listed(&self, listing: &Listing, charged: u32) -> Event {
         let Way { gate, seated, viewer, response, .. } = self.way;
         let shadow = match self.mode {
             Mode::Enforce => None,
             Mode::Observe => {
                 let now = gate.clock.now();
-                Some(gate.access.listing_shadow(&seated.record, &viewer.app, listing.rows, now))
+                Some(gate.access.listing_shadow(&seated.record, &viewer.app, charged, now))
             }
         };
         Event::Listed(Listed {
@@ -245,6 +258,7 @@ impl<'w> Cast<'w> {
             would_mask: shadow
                 .map_or(ClassSet::EMPTY, |shadow| shadow.would_mask.intersection(listing.classes)),
             would_refuse: shadow.and_then(|shadow| shadow.would_refuse),
+            charged,
         })
     }
 }

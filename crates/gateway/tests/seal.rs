@@ -77,6 +77,7 @@ impl Scene {
             mode: Mode::Enforce,
             would_mask: ClassSet::EMPTY,
             would_refuse: None,
+            charged: 0,
         }
     }
 

@@ -78,12 +78,15 @@ impl Committer {
     /// Runs until the ledger is closed, dropped, or its disk fails.
     pub(crate) fn run(mut self) {
         let closing = self.take_orders();
-        let Self { orders, publisher, lock, .. } = self;
+        let Self { mut orders, publisher, lock, .. } = self;
         drop(publisher.stop);
         // If it panicked there is nothing left to publish with.
         let _ = publisher.thread.join();
         drop(lock);
-        drop(orders);
+        // An order that was on its way into the queue when it closed would lie there as long as somebody has a
+        // handle, and whoever sent it would wait as long: only an emptied queue has answered everybody.
+        orders.close();
+        while orders.blocking_recv().is_some() {}
         if let Some(done) = closing {
             // Whoever closed it may have stopped waiting.
             let _ = done.send(());

@@ -126,6 +126,29 @@ async fn no_released_receipt_is_lost_wherever_the_process_dies_or_the_disk_fails
     }
 }
 
+/// A thousand times, because what is looked for is a race: an order that slips into the queue while it closes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_ledger_that_has_ended() {
+    for round in 0..1000 {
+        let (_root, dir) = fresh().await;
+        let disk = FaultDisk::failing(u64::MAX, Fault::Full);
+        let (options, _told) = on(disk.clone());
+        let ledger = Ledger::open(&dir, &options, AdmitAll).unwrap();
+        disk.fail_now(Fault::Full);
+        let waiting = async {
+            while ledger.append(started(round)).await.is_ok() {}
+            let late = tokio::spawn({
+                let ledger = ledger.clone();
+                async move { ledger.append(started(round)).await.is_ok() }
+            });
+            ledger.close().await;
+            assert!(!late.await.unwrap());
+        };
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(20), waiting).await;
+        assert!(answered.is_ok(), "round {round}: somebody still waits");
+    }
+}
+
 #[tokio::test]
 async fn an_error_of_the_disk_ends_the_process_and_names_the_file() {
     let (_root, dir) = fresh().await;

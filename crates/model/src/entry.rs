@@ -413,6 +413,10 @@ pub struct Listed {
     /// In `observe`: why enforcement would have refused the page.
     #[n(8)]
     pub would_refuse: Option<Why>,
+    /// How many of the rows count against the budget: customers to whom neither a live grant nor a ticket of
+    /// the viewer leads. Whoever looks at their own queue every five minutes is not browsing.
+    #[n(9)]
+    pub charged: u32,
 }
 
 /// A write that was passed on to the app.

@@ -35,7 +35,7 @@ pub struct Budgets {
     /// Of these, customers of high value, a shift.
     #[n(1)]
     pub weak_high_value_per_shift: u32,
-    /// Masked rows in lists and search results, a shift.
+    /// Rows in lists and search results of customers to whom no ticket of theirs leads, a shift.
     #[n(2)]
     pub listed_per_shift: u32,
     /// How long a shift is, from its first look.

@@ -90,13 +90,16 @@ impl Chromium {
         arguments.push(format!("--window-size={},{}", window.width, window.height));
         let options = json!({ "binary": self.chromium, "args": arguments });
         let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
-        let browser =
-            ClientBuilder::new(HttpConnector::new()).capabilities(capabilities).connect(&self.url).await?;
+        let browser = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .map_err(Box::new)?;
         if window.dark {
             let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
             devtools(&browser, "Emulation.setEmulatedMedia", dark)
                 .await
-                .map_err(NewSessionError::UnexpectedError)?;
+                .map_err(|error| Box::new(NewSessionError::UnexpectedError(error)))?;
         }
         Ok(browser)
     }

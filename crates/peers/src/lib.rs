@@ -51,5 +51,5 @@ pub enum StartError {
     },
     /// The browser would not open a window.
     #[error("chromedriver opened no browser: {0}")]
-    NoBrowser(#[from] fantoccini::error::NewSessionError),
+    NoBrowser(#[from] Box<fantoccini::error::NewSessionError>),
 }

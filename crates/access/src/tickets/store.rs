@@ -34,6 +34,7 @@ const SCHEMA: &str = "
         PRIMARY KEY (app, customer)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS feed (app TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS total (app TEXT PRIMARY KEY, customers INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// When so many customers' tickets are held in memory, it starts over.
@@ -154,6 +155,18 @@ impl Tickets {
         Ok(())
     }
 
+    /// How many customers the app has in all, where its feed says so.
+    pub fn set_total(&self, app: &AppId, customers: u64) -> Result<(), AccessError> {
+        let writer = lock(&self.0.writer);
+        let sql = "INSERT INTO total VALUES (?1, ?2) ON CONFLICT DO UPDATE SET customers = ?2";
+        writer
+            .prepare_cached(sql)?
+            .execute(params![app.as_str(), i64::try_from(customers).unwrap_or(i64::MAX)])?;
+        let customers = count(&writer)?;
+        self.0.memory.write().unwrap_or_else(PoisonError::into_inner).customers = customers;
+        Ok(())
+    }
+
     /// The tier of a customer.
     pub fn tier(&self, app: &AppId, customer: &CustomerId) -> Tier {
         let memory = self.0.memory.read().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +212,8 @@ impl Tickets {
         })
     }
 
-    /// How many customers are known (for "percent of all customers").
+    /// How many customers there are, as the apps say or at least as far as they are known (for "percent of all
+    /// customers").
     pub fn customers(&self) -> u64 {
         self.0.memory.read().unwrap_or_else(PoisonError::into_inner).customers
     }
@@ -302,7 +316,8 @@ fn read_tiers(db: &Connection) -> Result<HashMap<Key, Tier>, rusqlite::Error> {
 }
 
 fn count(db: &Connection) -> Result<u64, rusqlite::Error> {
-    let count: i64 = db.prepare_cached("SELECT count(*) FROM customer")?.query_row([], |row| row.get(0))?;
+    let sql = "SELECT max((SELECT count(*) FROM customer), (SELECT coalesce(sum(customers), 0) FROM total))";
+    let count: i64 = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 

@@ -121,6 +121,7 @@ pub(crate) fn listed(by: Viewer, rows: u32, mode: Mode) -> Draft {
         mode,
         would_mask: ClassSet::EMPTY,
         would_refuse: None,
+        charged: rows,
     }))
 }
 

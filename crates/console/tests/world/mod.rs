@@ -267,6 +267,7 @@ impl World {
             mode: Mode::Enforce,
             would_mask: ClassSet::EMPTY,
             would_refuse: None,
+            charged: 0,
         });
         self.ledger.append(Draft { event, openings }).await.unwrap();
     }

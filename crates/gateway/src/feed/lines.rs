@@ -39,6 +39,8 @@ enum What {
 #[derive(Deserialize)]
 struct CustomersAnswer {
     customers: Vec<Customer>,
+    /// How many customers there are in all.
+    total: Option<u64>,
     cursor: Option<String>,
 }
 
@@ -72,7 +74,11 @@ pub(super) async fn read_tiers(reader: &mut Reader<'_>) -> Result<(), FeedError>
         let body = reader.get(&target("/feed/customers", &after)).await?;
         let answer: CustomersAnswer = serde_json::from_slice(&body).map_err(super::unreadable)?;
         let tiers: Vec<_> = answer.customers.into_iter().map(|c| (c.customer, c.tier)).collect();
-        reader.gate.access.tickets().set_tiers(&reader.gate.settings.name, &tiers)?;
+        let (tickets, app) = (reader.gate.access.tickets(), &reader.gate.settings.name);
+        tickets.set_tiers(app, &tiers)?;
+        if let Some(total) = answer.total {
+            tickets.set_total(app, total)?;
+        }
         match answer.cursor {
             Some(cursor) if cursor != after => reader.tiers = Some(cursor),
             _ => return Ok(()),

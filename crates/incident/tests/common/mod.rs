@@ -105,6 +105,7 @@ impl House {
             mode: Mode::Enforce,
             would_mask: ClassSet::EMPTY,
             would_refuse: None,
+            charged: customers.len() as u32,
         });
         self.ledger.append(Draft { event, openings }).await.unwrap().index()
     }

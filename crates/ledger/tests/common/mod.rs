@@ -116,6 +116,7 @@ pub fn listed(customers: &[&str]) -> Draft {
         mode: Mode::Enforce,
         would_mask: ClassSet::EMPTY,
         would_refuse: None,
+        charged: openings.len() as u32,
     });
     Draft { event, openings }
 }

@@ -187,7 +187,7 @@ impl House {
         let database =
             Connection::open_with_flags(self.rt.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let mut statement = database.prepare(query).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         statement
             .query_row([id as i64], |row| {
                 names.iter().enumerate().map(|(i, name)| Ok((name.clone(), row.get(i)?))).collect()

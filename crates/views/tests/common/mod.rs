@@ -182,6 +182,7 @@ impl World {
                     mode: Mode::Observe,
                     would_mask: ClassSet::EMPTY,
                     would_refuse: step.erased.then_some(Why::ListingBudget),
+                    charged: openings.len() as u32,
                 });
                 let erased = |n: u8| step.erased && n.is_multiple_of(3);
                 let openings = (0u8..).zip(openings).map(|(n, o)| (!erased(n)).then_some(o)).collect();

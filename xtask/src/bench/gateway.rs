@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::report::{Figures, Recorded, Report, Row};
 use super::stage::{Peer, SIZES, Size, Stage};
-use super::{floor, median, wrk};
+use super::{floor, wrk};
 use crate::sh::{Outcome, cargo, run as build, target};
 
 #[derive(clap::Args)]
@@ -36,32 +36,32 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 fn measure(stage: Stage, options: &Options) -> Outcome<Report> {
-    let floor_before = floor::fdatasync_ms(stage.dir())?;
     let cases: Vec<(Peer, Size)> =
         SIZES.iter().flat_map(|size| Peer::ALL.iter().map(|peer| (*peer, *size))).collect();
     let mut samples: Vec<Vec<Figures>> = cases.iter().map(|_| Vec::new()).collect();
+    let mut floors = vec![floor::fdatasync_ms(stage.dir())?];
     for round in 1..=options.rounds {
         for ((peer, size), samples) in cases.iter().zip(&mut samples) {
             eprintln!("round {round} of {}: {} of {}", options.rounds, peer.name(), size.name());
             samples.push(load(&stage, *peer, *size, options.seconds)?);
         }
+        floors.push(floor::fdatasync_ms(stage.dir())?);
     }
-    let floor_after = floor::fdatasync_ms(stage.dir())?;
 
     let through_sightline = |peer: &Peer| matches!(peer, Peer::Observe | Peer::Enforce);
     let answered = cases.iter().zip(&samples).filter(|((peer, _), _)| through_sightline(peer));
     let answered: f64 = answered.flat_map(|(_, samples)| samples).map(|figures| figures.requests).sum();
     let looks = stage.looks()?;
-    let verified = stage.end_and_verify()?;
+    let (entries, batches) = stage.end_and_verify()?;
     if (looks as f64) < answered {
         return Err(format!("{answered} looks were answered and only {looks} are in the ledger"));
     }
     Ok(Report {
         rounds: options.rounds,
         seconds: options.seconds,
-        floor_ms: median(vec![floor_before, floor_after]),
+        floors_ms: floors,
         rows: cases.iter().zip(samples).map(|((peer, size), of)| Row::new(*peer, *size, of)).collect(),
-        recorded: Recorded { answered, looks, entries: verified },
+        recorded: Recorded { answered, looks, entries, batches },
     })
 }
 

@@ -45,13 +45,16 @@ pub(crate) struct Recorded {
     pub(crate) looks: u64,
     /// Entries that `sightline verify` has checked.
     pub(crate) entries: u64,
+    /// Batches that hold them; each was one write and one sync.
+    pub(crate) batches: u64,
 }
 
 /// Everything that a run says.
 pub(crate) struct Report {
     pub(crate) rounds: u32,
     pub(crate) seconds: u32,
-    pub(crate) floor_ms: f64,
+    /// Median times of a synced write, before the first round and after each: disks have moods.
+    pub(crate) floors_ms: Vec<f64>,
     pub(crate) rows: Vec<Row>,
     pub(crate) recorded: Recorded,
 }
@@ -64,7 +67,7 @@ impl Report {
     }
 
     pub(crate) fn to_json(&self) -> String {
-        let Recorded { answered, looks, entries } = &self.recorded;
+        let Recorded { answered, looks, entries, batches } = &self.recorded;
         let rows: Vec<String> = self
             .rows
             .iter()
@@ -85,12 +88,12 @@ impl Report {
             .collect();
         format!(
             "{{\n  \"cores\": {cores},\n  \"processor\": \"{processor}\",\n  \"nginx\": \"{nginx}\",\n  \
-             \"wrk\": \"{wrk}\",\n  \"rounds\": {},\n  \"seconds\": {},\n  \"fdatasync_p50_ms\": {:.3},\n  \
+             \"wrk\": \"{wrk}\",\n  \"rounds\": {},\n  \"seconds\": {},\n  \"fdatasync_p50_ms\": {:?},\n  \
              \"rows\": [\n{}\n  ],\n  \"answered\": {answered},\n  \"looks\": {looks},\n  \
-             \"verified_entries\": {entries}\n}}",
+             \"verified_entries\": {entries},\n  \"batches\": {batches}\n}}",
             self.rounds,
             self.seconds,
-            self.floor_ms,
+            self.floors_ms,
             rows.join(",\n"),
             cores = cores(),
             processor = processor(),
@@ -102,16 +105,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Recorded { answered, looks, entries } = &self.recorded;
+        let Recorded { answered, looks, entries, batches } = &self.recorded;
         writeln!(f, "{} cores of {}, shared by peer, app and wrk", cores(), processor())?;
         writeln!(f, "{}; {}", version("nginx", "-v"), version("wrk", "-v"))?;
         writeln!(
             f,
-            "{} connections; {} rounds of {} s, medians; 4 KiB and fdatasync: p50 {:.2} ms",
+            "{} connections; {} rounds of {} s, medians; 4 KiB and fdatasync: p50 {:.2} ms (from {:.2} to {:.2})",
             super::wrk::CONNECTIONS,
             self.rounds,
             self.seconds,
-            self.floor_ms
+            median(self.floors_ms.clone()),
+            self.floors_ms.iter().copied().fold(f64::INFINITY, f64::min),
+            self.floors_ms.iter().copied().fold(0.0, f64::max)
         )?;
         writeln!(
             f,
@@ -130,7 +135,7 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "\n{answered} looks answered, {looks} in the ledger; `sightline verify`: good, {entries} entries"
+            "\n{answered} looks answered, {looks} in the ledger; `sightline verify`: good, {entries} entries in {batches} batches"
         )
     }
 }

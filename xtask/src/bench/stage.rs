@@ -139,13 +139,15 @@ impl Stage {
             .sum()
     }
 
-    /// Ends everything, and has the ledger checked. Says how many entries it holds.
-    pub(crate) fn end_and_verify(self) -> Outcome<u64> {
+    /// Ends everything, and has the ledger checked. Says how many entries it holds, in how many batches: each
+    /// batch was one sync.
+    pub(crate) fn end_and_verify(self) -> Outcome<(u64, u64)> {
         let Self { dir, sightline, serve, .. } = self;
         drop(serve);
         let mut verify = Command::new(sightline);
         verify.args(["verify", "--quiet", "--json"]).arg(dir.join("data"));
-        number(&answer(&mut verify)?, "entries")
+        let verdict = answer(&mut verify)?;
+        Ok((number(&verdict, "entries")?, number(&verdict, "batches")?))
     }
 }
 

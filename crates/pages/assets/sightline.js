@@ -68,10 +68,13 @@
   if (live && window.EventSource && window.htmx) {
     let source = null, due = 0;
     const say = (state, words) => { live.dataset.live = state; live.textContent = words; };
-    const grew = () => {
-      if (due || document.hidden) return;
-      due = setTimeout(() => { due = 0; htmx.trigger(document.body, "grew"); }, 700);
+    // Whoever is at a link by keyboard keeps it: what is fetched again would pull it away.
+    const held = () => document.querySelector("main a:focus-visible, main td :focus-visible");
+    const refresh = () => {
+      due = held() ? setTimeout(refresh, 700) : 0;
+      if (!due) htmx.trigger(document.body, "grew");
     };
+    const grew = () => { if (!due && !document.hidden) due = setTimeout(refresh, 700); };
     const start = () => {
       say("off", "Connecting");
       source = new EventSource(live.dataset.events);

@@ -274,12 +274,20 @@ pub(crate) struct Visitor {
     client: Client<HttpConnector, Full<Bytes>>,
     door: String,
     cookies: BTreeMap<String, String>,
+    headers: Vec<(String, String)>,
 }
 
 impl Visitor {
     pub(crate) fn new(door: String) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, door, cookies: BTreeMap::new() }
+        Self { client, door, cookies: BTreeMap::new(), headers: Vec::new() }
+    }
+
+    /// Sends these headers too.
+    pub(crate) fn with(mut self, headers: &[(&str, &str)]) -> Self {
+        let owned = headers.iter().map(|(name, value)| ((*name).to_owned(), value.trim().to_owned()));
+        self.headers.extend(owned);
+        self
     }
 
     /// Somebody who has clicked this persona.
@@ -314,7 +322,7 @@ impl Visitor {
 
     async fn send(&self, method: Method, path: &str, accept: &str, body: String) -> Option<Got> {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.door))
             .header(header::ACCEPT, accept)
@@ -322,6 +330,9 @@ impl Visitor {
             .header("sec-fetch-site", "same-origin")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::COOKIE, cookies.join("; "));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         let answer = self.client.request(request.body(Full::from(body)).unwrap()).await.ok()?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.ok()?.to_bytes();

@@ -219,7 +219,7 @@ impl<'w> Cast<'w> {
             shows.and_unread();
             drafts.push(self.way.gate.note(
                 self.way.response,
-                Some(&self.way.seated),
+                Some(&self.way.viewer),
                 Why::UnreadableAnswer,
                 None,
             ));

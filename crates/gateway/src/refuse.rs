@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use ledger::Draft;
-use model::entry::{Refused, Why};
+use model::entry::{Refused, Viewer, Why};
 use model::{Event, Opening, ResponseId, Subject};
 use pages::{Html, Page, Who};
 use people::Seated;
@@ -20,6 +20,8 @@ use crate::advice::Advice;
 pub(crate) struct Refusal {
     pub(crate) why: Why,
     pub(crate) about: Option<Subject>,
+    /// Whose session asked, where it is over and nobody is seated.
+    pub(crate) by: Option<Box<Viewer>>,
     /// The page of ours that leads on: the login, or the question why.
     pub(crate) way_on: Option<String>,
 }
@@ -30,6 +32,11 @@ impl Refusal {
         Self { about: Some(subject), ..self }
     }
 
+    /// Also says whose session asked.
+    pub(crate) fn by(self, by: Option<Viewer>) -> Self {
+        Self { by: by.map(Box::new), ..self }
+    }
+
     /// Also says which page of ours leads on.
     pub(crate) fn way_on(self, page: String) -> Self {
         Self { way_on: Some(page), ..self }
@@ -38,7 +45,7 @@ impl Refusal {
 
 impl From<Why> for Refusal {
     fn from(why: Why) -> Self {
-        Self { why, about: None, way_on: None }
+        Self { why, about: None, by: None, way_on: None }
     }
 }
 
@@ -90,8 +97,11 @@ impl Gate {
         refusal: Refusal,
         wants: Wants,
     ) -> Response<Body> {
-        let Refusal { why, about, way_on } = refusal;
-        match self.ledger.append(self.note(response, seated, why, about)).await {
+        let Refusal { why, about, by, way_on } = refusal;
+        let by = seated
+            .map(|seated| self.viewer(seated.record.staff.clone(), seated.session))
+            .or(by.map(|by| *by));
+        match self.ledger.append(self.note(response, by.as_ref(), why, about)).await {
             Ok(_) => {
                 tracing::info!(app = %self.settings.name, %response, %why, "refused");
                 say(&Advice::on(why), Some(response), way_on.as_deref(), seated, wants)
@@ -107,7 +117,7 @@ impl Gate {
     pub(crate) fn note(
         &self,
         response: ResponseId,
-        seated: Option<&Seated>,
+        by: Option<&Viewer>,
         why: Why,
         about: Option<Subject>,
     ) -> Draft {
@@ -115,8 +125,8 @@ impl Gate {
         let event = Event::Refused(Refused {
             response,
             app: Some(self.settings.name.clone()),
-            staff: seated.map(|seated| seated.record.staff.clone()),
-            session: seated.map(|seated| seated.session),
+            staff: by.map(|viewer| viewer.staff.clone()),
+            session: by.map(|viewer| viewer.session),
             subject: opening.as_ref().map(Opening::commitment),
             why,
         });

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use ledger::{AppendError, Draft, Verified};
 use model::entry::{Viewer, Why};
-use model::{CustomerId, GrantId, Mode, ResponseId};
+use model::{CustomerId, GrantId, Mode, ResponseId, SessionId, StaffId};
 use people::Seated;
 use tokio::time::timeout;
 
@@ -54,11 +54,7 @@ pub(crate) async fn walk(
         Ok(None) => return gate.lead_to_login(&asked, wants),
         Err(refusal) => return gate.refuse(response, None, refusal, wants).await,
     };
-    let viewer = Viewer {
-        staff: seated.record.staff.clone(),
-        session: seated.session,
-        app: gate.settings.name.clone(),
-    };
+    let viewer = gate.viewer(seated.record.staff.clone(), seated.session);
     let way = Way { gate: &gate, response, seated, viewer, asked };
     match way.go(body).await {
         Ok(answer) => answer,
@@ -70,10 +66,19 @@ impl Gate {
     /// Who sent this? `Ok(None)`: nobody is logged in.
     pub(crate) async fn identify(&self, asked: &Parts) -> Result<Option<Seated>, Refusal> {
         let seated = self.people.identify(&asked.headers, &self.settings.name).await;
-        seated.map_err(|why| match why {
-            Why::SessionEnded => Refusal::from(why).way_on(login_page(asked)),
-            _ => Refusal::from(why),
+        seated.map_err(|why| {
+            let owner = self.people.owner(&asked.headers, &self.settings.name);
+            let refusal = Refusal::from(why).by(owner.map(|(staff, session)| self.viewer(staff, session)));
+            match why {
+                Why::SessionEnded => refusal.way_on(login_page(asked)),
+                _ => refusal,
+            }
         })
+    }
+
+    /// Somebody who looks at this app.
+    pub(crate) fn viewer(&self, staff: StaffId, session: SessionId) -> Viewer {
+        Viewer { staff, session, app: self.settings.name.clone() }
     }
 
     /// What somebody who is not logged in gets.
@@ -222,7 +227,7 @@ impl Way<'_> {
     async fn show_unread(&self, why: Why, answer: Response<Body>) -> Result<Response<Body>, Refusal> {
         let sealed = Sealed::new(self.response, self.viewer.clone(), Shows::unread(), answer);
         let receipts =
-            self.gate.record(vec![self.gate.note(self.response, Some(&self.seated), why, None)]).await?;
+            self.gate.record(vec![self.gate.note(self.response, Some(&self.viewer), why, None)]).await?;
         self.open(sealed, &receipts)
     }
 

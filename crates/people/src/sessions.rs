@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use ledger::{AppendError, Draft};
 use model::entry::{Actor, SessionClosed, SessionEnd, SessionOpened, StaffRecorded, Why};
-use model::{AppId, Event, SessionId, StaffRecord, Timestamp};
+use model::{AppId, Event, SessionId, StaffId, StaffRecord, Timestamp};
 use subtle::ConstantTimeEq;
 
 use crate::secret::Token;
@@ -66,6 +66,13 @@ impl People {
                 Ok(Some(Seated { session: id, record, name, login, csrf: self.csrf(id) }))
             }
         }
+    }
+
+    /// Whose session the cookie for this door names, open or over.
+    pub fn owner(&self, headers: &http::HeaderMap, door: &AppId) -> Option<(StaffId, SessionId)> {
+        let id = self.session_of(headers, door).ok()??;
+        let staff = self.ask(|register| register.sessions.get(&id).map(|session| session.staff.clone()));
+        Some((staff.ok()??, id))
     }
 
     /// Whether a form's token is that of the session.

@@ -216,10 +216,11 @@ async fn a_demo_answers_its_operator_while_it_runs_and_after_its_end_and_no_dama
     let said = demo.ask(&["revoke", "--staff", "s-01", "--reason", "drill"]).good();
     assert!(said.starts_with("s-01: suspended, every session and grant ended."), "{said}");
     let refused = first.reach("/tickets").await.unwrap();
-    assert!(
-        refused.status == StatusCode::FORBIDDEN || refused.status == StatusCode::UNAUTHORIZED,
-        "{refused:?}"
-    );
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+    let log = entries(demo.ask(&["log", "tail", "-n", "10000", "--json"]));
+    let reference = refused.reference().unwrap();
+    let entry = log.iter().find(|entry| entry["event"]["response"] == *reference).unwrap();
+    assert_eq!((staff_of(entry), &entry["event"]["event"]), ("s-01", &"refused".into()), "{entry}");
     assert_eq!(second.page("/tickets").await.status, StatusCode::OK);
     let nobody = demo.ask(&["revoke", "--staff", "s-99"]);
     assert!(nobody.line().contains("there is no staff member s-99"), "{nobody:?}");

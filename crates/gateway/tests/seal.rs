@@ -202,7 +202,7 @@ async fn what_nobody_has_read_opens_only_with_an_entry_that_says_so() {
 }
 
 fn not_covered(sealed: Sealed, receipts: &[Verified]) -> NotCovered {
-    sealed.open(receipts).err().expect("it must stay sealed")
+    sealed.open(receipts).expect_err("it must stay sealed")
 }
 
 /// The ledger itself refuses an entry whose opening does not open it: then nobody has a receipt for it.

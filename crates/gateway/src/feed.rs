@@ -19,6 +19,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use model::entry::Why;
 use model::{StaffId, Timestamp};
 use sha2::Sha256;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::Gate;
 use crate::secret::{Secret, SecretError, sensitive};
@@ -29,6 +31,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// The header in which the app signs what it sends by itself: `sha256=` and the HMAC-SHA256 of the body in hex.
 const SIGNATURE: &str = "x-sightline-signature";
+
+/// How long a look without a reason waits for the tickets that may explain it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stands in front of a kept cursor when events named somebody whom nobody knew: after a restart the
 /// feed is read from its beginning, because by then they may be known.
@@ -44,6 +49,10 @@ pub(crate) struct Feed {
     heard: AtomicU64,
     /// Logins in events that no staff member has (yet).
     strangers: Mutex<HashSet<String>>,
+    /// Somebody would rather not wait for the next round.
+    hurry: Notify,
+    /// How often the feed was read to its end.
+    rounds: watch::Sender<u64>,
 }
 
 /// How the gateway shows the app that it may read the feed.
@@ -90,6 +99,8 @@ impl Feed {
             webhook_secret: read(&settings.webhook_secret_file)?,
             heard: AtomicU64::new(now.0),
             strangers: Mutex::default(),
+            hurry: Notify::new(),
+            rounds: watch::Sender::default(),
         })
     }
 
@@ -113,7 +124,14 @@ impl Gate {
             match reader.catch_up().await {
                 Ok(()) => {
                     feed.hear(self.clock.now());
+                    feed.rounds.send_modify(|rounds| *rounds += 1);
                     wait = feed.settings.every();
+                    // Whoever is in a hurry does not hurry an app that has just failed.
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = feed.hurry.notified() => {}
+                    }
+                    continue;
                 }
                 Err(error) => {
                     wait = (wait * 2).min(LONGEST_WAIT);
@@ -123,6 +141,15 @@ impl Gate {
             }
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Has the feed read now: the ticket that explains a look may be younger than the last round. Whether
+    /// there was a round within [`PATIENCE`].
+    pub(crate) async fn hurry_feed(&self) -> bool {
+        let Some(feed) = &self.feed else { return false };
+        let mut rounds = feed.rounds.subscribe();
+        feed.hurry.notify_one();
+        matches!(timeout(PATIENCE, rounds.changed()).await, Ok(Ok(())))
     }
 }
 

@@ -242,8 +242,16 @@ impl Way<'_> {
     /// Decides about the customer whom the request names, and records the look.
     async fn decide_and_record(&self, read: &Read) -> Result<(Option<Permit>, Vec<Verified>), Refusal> {
         let Some(customer) = &read.customer else { return Ok((None, Vec::new())) };
-        for _ in 0..ATTEMPTS {
-            let mut permit = self.decide(read, customer, read.ticket.as_ref())?;
+        for attempt in 0..ATTEMPTS {
+            let mut permit = match self.decide(read, customer, read.ticket.as_ref()) {
+                Err(refusal) if refusal.why == Why::NoReason && attempt == 0 => {
+                    if self.gate.hurry_feed().await {
+                        continue;
+                    }
+                    return Err(refusal);
+                }
+                decided => decided?,
+            };
             match self.gate.record(permit.take_drafts()).await {
                 Err(refusal) if refusal.why == Why::Stale => {}
                 Err(refusal) => return Err(refusal.about(permit.subject())),

@@ -5,6 +5,7 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use model::{AppId, CustomerId, Evidence, StaffId, TicketId, Tier};
 use sha2::Sha256;
 
 const POLLED: &str = "feed = { kind = \"sightline\", token_file = \"feed-token\", webhook_secret_file = \"webhook\", every_seconds = 1 }";
+const POLLED_HOURLY: &str =
+    "feed = { kind = \"sightline\", token_file = \"feed-token\", every_seconds = 3600 }";
 const RT: &str = "feed = { kind = \"rt\", token_file = \"feed-token\", every_seconds = 1 }";
 
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -101,6 +104,43 @@ async fn polled_tickets_are_evidence_for_the_staff_member_with_that_login() {
     assert_eq!(site.access.tickets().tier(&app, &CustomerId::new("c-5")), Tier::HighValue);
     assert_eq!(site.access.tickets().cursor(&app).unwrap().as_deref(), Some("2"));
     assert_eq!(site.access.tickets().customer_of(&app, &TicketId::new("k-5")), Some(CustomerId::new("c-5")));
+}
+
+/// The router assigns the ticket after the first round, and the next round would be in an hour.
+fn assigned_late(target: &str, _: &Parts) -> Option<String> {
+    static ROUNDS: AtomicU32 = AtomicU32::new(0);
+    Some(match target {
+        "/feed/tickets?after=" => {
+            format!(r#"{{"events":[{}],"cursor":"1"}}"#, event("opened", "customer", "null"))
+        }
+        "/feed/tickets?after=1" => match ROUNDS.fetch_add(1, Ordering::SeqCst) {
+            0 => r#"{"events":[],"cursor":"1"}"#.to_owned(),
+            _ => format!(r#"{{"events":[{}],"cursor":"2"}}"#, event("assigned", "router", "\"ann\"")),
+        },
+        "/feed/tickets?after=2" => r#"{"events":[],"cursor":"2"}"#.to_owned(),
+        "/feed/customers?after=" => r#"{"customers":[]}"#.to_owned(),
+        "/customers/c-5" => r#"{"id":"c-5","name":"Noor"}"#.to_owned(),
+        _ => return None,
+    })
+}
+
+#[tokio::test]
+async fn a_look_that_nothing_explains_yet_has_the_feed_read_before_it_is_refused() {
+    let (address, seen) = app(assigned_late).await;
+    let site = Site::planned(address, Plan { settings: POLLED_HOURLY, ..Plan::default() }).await;
+    let look = async {
+        while !seen.lock().unwrap().iter().any(|t| t == "/feed/tickets?after=1") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        site.browser("s-1").await.fetch("/customers/c-5").await
+    };
+    let got = tokio::select! {
+        () = site.gateway.follow_feed() => unreachable!("it follows for ever"),
+        got = look => got,
+    };
+    assert_eq!(got.status, StatusCode::OK, "{got:?}");
+    assert_eq!(site.reveals()[0].evidence, Evidence::Routed);
+    assert!(site.refusals().is_empty());
 }
 
 fn with_stranger(target: &str, _: &Parts) -> Option<String> {

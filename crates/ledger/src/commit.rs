@@ -13,11 +13,11 @@ use crate::checkpoint::Checkpoint;
 use crate::disk::Lock;
 use crate::draft::{Draft, Record};
 use crate::error::{AppendError, LedgerError};
-use crate::journal::{BatchWriter, Journal};
+use crate::journal::{Batch, BatchWriter, Journal};
 use crate::note::SignerKey;
 use crate::options::Fatal;
 use crate::receipt::Receipt;
-use crate::tree::{Frontier, leaf_hash};
+use crate::tree::{Frontier, Spine, leaf_hash};
 
 /// A batch takes no further groups once it has this many bytes: who waits for a sync should not also wait for
 /// megabytes of others. With one largest group on top it is still far below the 4 GiB that a frame can hold.
@@ -49,6 +49,13 @@ struct Round {
 struct Admitted {
     records: Vec<Record>,
     reply: Reply,
+}
+
+/// A batch that is on the disk.
+struct Durable {
+    batch: Batch,
+    spine: Spine,
+    note: Arc<str>,
 }
 
 /// What the commit thread works with.
@@ -99,13 +106,7 @@ impl Committer {
             if self.books.has_stopped() {
                 return closing;
             }
-            if let Err(error) = self.commit(groups) {
-                if self.books.stop() {
-                    self.fatal.fatal(&error);
-                }
-                return closing;
-            }
-            if closing.is_some() {
+            if !self.commit(groups) || closing.is_some() {
                 return closing;
             }
         }
@@ -133,14 +134,32 @@ impl Committer {
         round
     }
 
-    /// One batch. A crash before the end of [`Journal::commit`] loses only what nobody was told of; a crash
-    /// after it loses nothing. On an error the replies are dropped, which their callers see as `Closed`.
-    fn commit(&mut self, groups: Vec<(Vec<Draft>, Reply)>) -> Result<(), LedgerError> {
+    /// One batch; whether the ledger goes on after it.
+    fn commit(&mut self, groups: Vec<(Vec<Draft>, Reply)>) -> bool {
         let first = self.frontier.size();
         let admitted = self.admit(first, groups);
         if admitted.is_empty() {
-            return Ok(());
+            return true;
         }
+        match self.make_durable(first, &admitted) {
+            Ok(durable) => {
+                self.release(admitted, &durable);
+                true
+            }
+            Err(error) => {
+                // Before the replies are dropped, which their callers see as `Closed`: nobody goes on with
+                // something else while the process is about to end.
+                if self.books.stop() {
+                    self.fatal.fatal(&error);
+                }
+                false
+            }
+        }
+    }
+
+    /// One write and one sync. A crash before the end of [`Journal::commit`] loses only what nobody was told of;
+    /// a crash after it loses nothing.
+    fn make_durable(&mut self, first: u64, admitted: &[Admitted]) -> Result<Durable, LedgerError> {
         let records = || admitted.iter().flat_map(|group| &group.records);
         let sealed = self.books.vault.seal(records().map(|record| record.openings.as_slice()))?;
 
@@ -155,10 +174,14 @@ impl Committer {
         let checkpoint = Checkpoint { origin, size: self.frontier.size(), root: spine.root() };
         let note: Arc<str> = self.signer.sign(&checkpoint.body()).into();
         let batch = batch.close(&note);
-
         self.journal.commit(&batch)?;
-        self.books.grow(batch.end());
+        Ok(Durable { batch, spine, note })
+    }
 
+    /// Tells everybody, with their receipts.
+    fn release(&mut self, admitted: Vec<Admitted>, durable: &Durable) {
+        let Durable { batch, spine, note } = durable;
+        self.books.grow(batch.end());
         let mut items = batch.items();
         for Admitted { records, reply } in admitted {
             let receipts = items.by_ref().take(records.len()).map(|item| {
@@ -169,7 +192,6 @@ impl Committer {
             let _ = reply.send(Ok(receipts.collect()));
         }
         self.frontier.forget();
-        Ok(())
     }
 
     /// Gives each group its numbers and time, and asks admission. Refused groups are answered at once, and

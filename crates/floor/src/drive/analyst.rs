@@ -29,6 +29,8 @@ pub(super) async fn watch(
                 let at = reports.now();
                 reports.count().harvest.revoked.get_or_insert(at);
                 reports.tell(Happening::Revoked { staff, by: persona.staff.clone(), at }).await;
+                // Alarms that came in meanwhile were about the same person.
+                alarms.mark_unchanged();
             }
             Err(why) => reports.tell(Happening::NotRevoked(staff, why.to_string())).await,
         }

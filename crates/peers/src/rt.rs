@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -200,9 +201,19 @@ fn private_file(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// A port that was free a moment ago. Some programs cannot be told to choose one themselves.
+///
+/// Below the ephemeral range (ip(7): from 32768 on), so that no connection and no listener that lets the
+/// system choose can take it in between; each process looks from another place on.
 pub fn free_port() -> Result<u16, StartError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|source| StartError::Spawn { program: "a listener".into(), source })
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 20_000) as u16;
+    let mut tries = 0;
+    loop {
+        let port = first + ASKED.fetch_add(1, Ordering::Relaxed) % 2_000;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(_) if tries < 100 => tries += 1,
+            Err(source) => return Err(StartError::Spawn { program: "a listener".into(), source }),
+        }
+    }
 }

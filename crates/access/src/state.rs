@@ -15,8 +15,8 @@ use model::entry::{
     GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, Mode, Opening, StaffId,
-    StaffStatus, Timestamp,
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, IncidentOpened, Mode,
+    Opening, StaffId, StaffStatus, Timestamp,
 };
 
 pub use grants::Grant;
@@ -46,6 +46,8 @@ pub struct State {
     shifts: BTreeMap<StaffId, Shift>,
     #[n(7)]
     configuration: Option<Digest>,
+    #[n(16)]
+    incidents: Vec<IncidentOpened>,
 }
 
 impl State {
@@ -98,6 +100,11 @@ impl State {
         self.policy
     }
 
+    /// Every incident that was opened, in the order of the ledger.
+    pub fn incidents(&self) -> &[IncidentOpened] {
+        &self.incidents
+    }
+
     /// The deterministic encoding of the whole state, for comparing one replay with another. It holds
     /// customers in the clear: keep it in memory.
     #[allow(clippy::expect_used)]
@@ -143,6 +150,7 @@ impl State {
             Event::Revealed(e) => Before::Look(shift(&e.by.staff)),
             Event::Listed(e) => Before::Look(shift(&e.by.staff)),
             Event::Written(_) | Event::Refused(_) | Event::Questioned(_) => Before::Same,
+            Event::IncidentOpened(_) => Before::Everything(Box::new(self.clone())),
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
@@ -186,7 +194,8 @@ impl State {
             | Event::SessionClosed(_)
             | Event::Refused(_)
             | Event::Revoked(_)
-            | Event::Questioned(_) => Ok(()),
+            | Event::Questioned(_)
+            | Event::IncidentOpened(_) => Ok(()),
         }
     }
 
@@ -314,6 +323,7 @@ impl State {
                 Target::Grant(grant) => self.grants.revoke(*grant),
                 Target::Session(_) => {}
             },
+            Event::IncidentOpened(e) => self.incidents.push(e.clone()),
             Event::StaffRecorded(_)
             | Event::Started(_)
             | Event::SessionOpened(_)

@@ -1,8 +1,8 @@
 //! One line for each thing that happened, in words that are fair to whoever it is about.
 
 use askama::Template;
-use model::Timestamp;
 use model::entry::{Action, Actor, Event, Question, RevokeReason, SessionEnd, Target, Why};
+use model::{IncidentKind, IncidentOpened, Timestamp};
 use pages::Html;
 use views::{Customer, Happening};
 
@@ -49,6 +49,7 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::Refused(_) => ("Refused", "warn"),
         Event::Revoked(_) => ("Access revoked", "bad"),
         Event::Questioned(_) => ("Question asked", ""),
+        Event::IncidentOpened(_) => ("Incident opened", "bad"),
     }
 }
 
@@ -91,7 +92,23 @@ pub(crate) fn detail(event: &Event) -> String {
             (_, Some(about)) => format!("{}, about {about}", question(e.question)),
             (_, None) => question(e.question).to_owned(),
         },
+        Event::IncidentOpened(e) => incident(e),
     }
+}
+
+/// What an incident is, and who says so.
+pub(crate) fn incident(e: &IncidentOpened) -> String {
+    let witness = e.witness.as_deref().unwrap_or("a witness");
+    let what = match e.what {
+        IncidentKind::LedgerFork => format!("{witness} has seen another history of this ledger"),
+        IncidentKind::LedgerRollback => match e.seen {
+            Some(seen) => format!("{witness} has seen {seen} entries where this ledger had {}", e.size),
+            None => format!("{witness} has seen more entries than this ledger had"),
+        },
+    };
+    let proof =
+        if e.proved { "proved by a checkpoint that this ledger's key signed" } else { "not proved yet" };
+    format!("{what}; {proof}")
 }
 
 /// A customer by the number they have in the app, leading to their timeline. A question that was asked
@@ -130,6 +147,7 @@ pub(crate) fn why(why: Why) -> &'static str {
         Why::ForgedForm => "a form came without its token",
         Why::Stale => "what it rested on had changed",
         Why::LedgerUnavailable => "it could not be recorded",
+        Why::Unwitnessed => "witnesses had not confirmed the ledger for too long",
     }
 }
 

@@ -174,6 +174,14 @@ fn words(why: Why) -> Words {
              reason this page has no reference number.",
             "Try again in a minute. If a customer is waiting, ask your admin about the break-glass procedure.",
         ),
+        Why::Unwitnessed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The record is not confirmed from outside, so nothing is shown",
+            "Sightline shows customers only while independent witnesses confirm that its record is complete, and \
+             they have not done so for too long. This has nothing to do with you or with what you asked for.",
+            "Try again in a few minutes: it opens by itself when the witnesses answer. If a customer is waiting, \
+             send the reference number to whoever runs Sightline; two administrators can open it for a while.",
+        ),
     }
 }
 

@@ -291,6 +291,7 @@ fn more(event: &Event) -> String {
         Event::SessionOpened(e) => e.door.to_string(),
         Event::SessionClosed(e) => e.why.to_string(),
         Event::Questioned(e) => e.question.to_string(),
+        Event::IncidentOpened(e) => e.what.to_string(),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {
             String::new()

@@ -83,7 +83,8 @@ fn subjects(event: &Event) -> Subjects {
         | Event::StaffRecorded(_)
         | Event::SessionOpened(_)
         | Event::SessionClosed(_)
-        | Event::Revoked(_) => Subjects::Each(None),
+        | Event::Revoked(_)
+        | Event::IncidentOpened(_) => Subjects::Each(None),
     }
 }
 

@@ -6,8 +6,8 @@
 //! class names and commitments (P6).
 
 use crate::{
-    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, Mode, Purpose, ResponseId, SessionId,
-    StaffId, StaffRecord, Tier, Timestamp, words,
+    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened, Mode, Purpose,
+    ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
 };
 
 /// The most bytes that an entry may have: tlog-tiles bundles carry a 16-bit length.
@@ -96,6 +96,9 @@ pub enum Event {
     /// Somebody asked the ledger a question.
     #[n(12)]
     Questioned(#[n(0)] Questioned),
+    /// Something happened that must not happen, and needs people to look into it.
+    #[n(16)]
+    IncidentOpened(#[n(0)] IncidentOpened),
 }
 
 impl Event {
@@ -115,6 +118,7 @@ impl Event {
             Event::Refused(_) => "refused",
             Event::Revoked(_) => "revoked",
             Event::Questioned(_) => "questioned",
+            Event::IncidentOpened(_) => "incident_opened",
         }
     }
 
@@ -136,10 +140,8 @@ impl Event {
                 Target::Staff(staff) => Some(staff),
                 Target::Session(_) | Target::Grant(_) => None,
             },
-            Event::Questioned(e) => match &e.by {
-                Actor::Staff(staff) => Some(staff),
-                Actor::Operator | Actor::System => None,
-            },
+            Event::Questioned(e) => e.by.staff(),
+            Event::IncidentOpened(e) => e.by.staff(),
         }
     }
 
@@ -158,7 +160,8 @@ impl Event {
             | Event::Listed(_)
             | Event::Written(_)
             | Event::Refused(_)
-            | Event::Questioned(_) => false,
+            | Event::Questioned(_)
+            | Event::IncidentOpened(_) => false,
         }
     }
 }
@@ -176,6 +179,16 @@ pub enum Actor {
     /// Sightline itself.
     #[n(2)]
     System,
+}
+
+impl Actor {
+    /// The staff member, if it was one.
+    pub fn staff(&self) -> Option<&StaffId> {
+        match self {
+            Actor::Staff(staff) => Some(staff),
+            Actor::Operator | Actor::System => None,
+        }
+    }
 }
 
 /// A gateway started.
@@ -502,6 +515,8 @@ words! {
         Stale = 18 "stale",
         /// The record could not be written, so nothing is shown (P9).
         LedgerUnavailable = 19 "ledger_unavailable",
+        /// Too few witnesses have confirmed the ledger for too long, so nothing more is shown (P9).
+        Unwitnessed = 20 "unwitnessed",
     }
 }
 

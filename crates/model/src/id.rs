@@ -163,6 +163,8 @@ random_ids! {
     GrantId "gr-",
     /// One response of the gateway: the reference number that pages show and that entries carry.
     ResponseId "ref-",
+    /// An incident.
+    IncidentId "inc-",
 }
 
 /// Text that is not an id of the kind asked for.

@@ -65,7 +65,8 @@ impl Register {
             | Event::Listed(_)
             | Event::Written(_)
             | Event::Refused(_)
-            | Event::Questioned(_) => Ok(()),
+            | Event::Questioned(_)
+            | Event::IncidentOpened(_) => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One entry as one line for the terminal.
 
 use model::entry::{Actor, Event, Target};
-use model::{Entry, StaffId};
+use model::{Entry, IncidentOpened, StaffId};
 
 /// `     12  2026-11-21T09:30:00.000Z  s-17  revealed  …`
 pub(crate) fn entry_line(index: u64, entry: &Entry) -> String {
@@ -49,7 +49,20 @@ fn says(event: &Event) -> String {
             format!("{target} by {}: {}", actor(&e.by), e.reason)
         }
         Event::Questioned(e) => format!("{} by {}", e.question, actor(&e.by)),
+        Event::IncidentOpened(e) => incident(e),
     }
+}
+
+fn incident(e: &IncidentOpened) -> String {
+    let contradiction = match (&e.witness, e.seen) {
+        (Some(witness), Some(seen)) => {
+            format!(": {witness} has seen {seen} entries, the ledger had {}", e.size)
+        }
+        (Some(witness), None) => format!(": {witness} refuses the ledger of {} entries", e.size),
+        (None, _) => String::new(),
+    };
+    let proved = if e.proved { ", proved by the ledger's own signature" } else { "" };
+    format!("{} {}{contradiction}{proved}", e.incident, e.what)
 }
 
 fn actor(actor: &Actor) -> &str {

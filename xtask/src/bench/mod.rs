@@ -3,6 +3,7 @@
 mod floor;
 mod gateway;
 mod http;
+mod ledger;
 mod report;
 mod service;
 mod stage;
@@ -21,12 +22,17 @@ pub(crate) struct Options {
 enum What {
     /// Requests through the gateway, next to nginx `proxy_pass` and `auth_request`.
     Gateway(gateway::Options),
+    /// Durable appends, start-up, proofs, verification and disk of the ledger, next to the disk's own sync and SQLite.
+    Ledger(ledger::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
-    machine::prepare_for_benches()?;
     match &options.what {
-        What::Gateway(options) => gateway::run(options),
+        What::Gateway(options) => {
+            machine::prepare_for_benches()?;
+            gateway::run(options)
+        }
+        What::Ledger(options) => ledger::run(options),
     }
 }
 
@@ -34,4 +40,14 @@ pub(crate) fn run(options: &Options) -> Outcome {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }

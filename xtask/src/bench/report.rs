@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::median;
 use super::stage::{Peer, Size};
+use super::{cores, median, processor};
 use crate::sh;
 
 /// One peer under load, once.
@@ -138,16 +138,6 @@ impl fmt::Display for Report {
             "\n{answered} looks answered, {looks} in the ledger; `sightline verify`: good, {entries} entries in {batches} batches"
         )
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 
 /// The first line that a program says about itself, on whichever stream.

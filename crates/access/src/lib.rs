@@ -19,5 +19,5 @@ pub use error::{AccessError, PolicyErrors, PolicyFault};
 pub use justify::Reason;
 pub use policy::{Case, Policy, Verdicts};
 pub use revoke::revocation;
-pub use state::{Grant, Remaining, SharedState, State};
+pub use state::{Grant, NEEDED, OPEN_FOR, Proposal, Remaining, SharedState, State, UNWITNESSED_FOR};
 pub use tickets::{TicketActor, TicketEvent, TicketLink, TicketWhat, Tickets};

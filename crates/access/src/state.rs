@@ -5,6 +5,7 @@
 //! where the opening of an erased customer is gone, every entry that was admitted is admitted again.
 
 mod grants;
+mod proposals;
 mod shared;
 mod shift;
 
@@ -12,15 +13,17 @@ use std::collections::BTreeMap;
 
 use ledger::Record;
 use model::entry::{
-    GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
+    Erased, GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
 };
 use model::{
     AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, IncidentOpened, Mode,
-    Opening, StaffId, StaffStatus, Timestamp,
+    Month, Opening, StaffId, StaffStatus, Timestamp,
 };
 
 pub use grants::Grant;
 use grants::{Grants, Held};
+use proposals::Proposals;
+pub use proposals::{NEEDED, OPEN_FOR, Proposal, UNWITNESSED_FOR};
 pub use shared::SharedState;
 pub use shift::Remaining;
 use shift::Shift;
@@ -46,6 +49,8 @@ pub struct State {
     shifts: BTreeMap<StaffId, Shift>,
     #[n(7)]
     configuration: Option<Digest>,
+    #[n(8)]
+    proposals: Proposals,
     #[n(16)]
     incidents: Vec<IncidentOpened>,
 }
@@ -98,6 +103,26 @@ impl State {
     /// The digest of the policy in force, once one has been recorded.
     pub fn policy(&self) -> Option<Digest> {
         self.policy
+    }
+
+    /// The proposals that can be decided at `now`, by id.
+    pub fn open_proposals(&self, now: Timestamp) -> impl Iterator<Item = &Proposal> {
+        self.proposals.open(now)
+    }
+
+    /// The proposals that two administrators have confirmed and that are to be carried out, by id.
+    pub fn confirmed_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        self.proposals.confirmed()
+    }
+
+    /// Until when two administrators let the gateway go on without its witnesses, the last time that they did.
+    pub fn unwitnessed_until(&self) -> Option<Timestamp> {
+        self.proposals.unwitnessed_until
+    }
+
+    /// The first month whose keys retention has not destroyed, once it has destroyed any.
+    pub fn erased_before(&self) -> Option<Month> {
+        self.proposals.erased_before
     }
 
     /// Every incident that was opened, in the order of the ledger.
@@ -157,7 +182,10 @@ impl State {
             | Event::StaffRecorded(_)
             | Event::SessionOpened(_)
             | Event::SessionClosed(_)
-            | Event::Revoked(_) => Before::Everything(Box::new(self.clone())),
+            | Event::Revoked(_)
+            | Event::Proposed(_)
+            | Event::Decided(_)
+            | Event::Erased(_) => Before::Everything(Box::new(self.clone())),
         }
     }
 
@@ -183,6 +211,9 @@ impl State {
             Event::Revealed(reveal) => self.check_reveal(reveal, customer(openings), entry.time),
             Event::Listed(listed) => self.check_listed(listed, entry.time),
             Event::Written(written) => self.check_seat(&written.by, entry.time),
+            Event::Proposed(e) => self.proposals.check_proposed(e, &self.people, entry.time),
+            Event::Decided(e) => self.proposals.check_decided(e, &self.people, entry.time),
+            Event::Erased(e) => self.proposals.check_erased(e, entry.time),
             Event::Revoked(Revoked { target: Target::Grant(grant), .. }) => {
                 self.grants.unexpired(*grant, entry.time).map(drop).ok_or(Why::BadRequest)
             }
@@ -323,6 +354,9 @@ impl State {
                 Target::Grant(grant) => self.grants.revoke(*grant),
                 Target::Session(_) => {}
             },
+            Event::Proposed(e) => self.proposals.propose(*index, e, now),
+            Event::Decided(e) => self.proposals.decide(e),
+            Event::Erased(e) => self.absorb_erased(e, openings),
             Event::IncidentOpened(e) => self.incidents.push(e.clone()),
             Event::StaffRecorded(_)
             | Event::Started(_)
@@ -343,6 +377,14 @@ impl State {
             self.shift_mut(&e.staff, now).used(mode).charge(e.tier);
         }
         self.grants.insert(e.grant, Held::new(e, subject(openings)));
+    }
+
+    /// A replay never learns whom the grants were about: from here on the state does not know it either.
+    fn absorb_erased(&mut self, e: &Erased, openings: &[Option<Opening>]) {
+        if let Some(customer) = customer(openings) {
+            self.grants.forget(customer);
+        }
+        self.proposals.carried_out(e);
     }
 
     /// What was granted under one mode says nothing under the other: in `observe`, grants are made

@@ -1,7 +1,9 @@
 //! One line for each thing that happened, in words that are fair to whoever it is about.
 
 use askama::Template;
-use model::entry::{Action, Actor, Event, Question, RevokeReason, SessionEnd, Target, Why};
+use model::entry::{
+    Act, Action, Actor, Decision, Erased, Event, Question, RevokeReason, SessionEnd, Target, Why,
+};
 use model::{IncidentKind, IncidentOpened, Timestamp};
 use pages::Html;
 use views::{Customer, Happening};
@@ -49,6 +51,10 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::Refused(_) => ("Refused", "warn"),
         Event::Revoked(_) => ("Access revoked", "bad"),
         Event::Questioned(_) => ("Question asked", ""),
+        Event::Proposed(_) => ("Proposed", "accent"),
+        Event::Decided(e) if e.decision == Decision::Confirm => ("Confirmed", "accent"),
+        Event::Decided(_) => ("Rejected", "accent"),
+        Event::Erased(_) => ("Erased", "bad"),
         Event::IncidentOpened(_) => ("Incident opened", "bad"),
     }
 }
@@ -92,6 +98,14 @@ pub(crate) fn detail(event: &Event) -> String {
             (_, Some(about)) => format!("{}, about {about}", question(e.question)),
             (_, None) => question(e.question).to_owned(),
         },
+        Event::Proposed(e) => format!("{}, by {} ({})", act(&e.act), actor(&e.by), e.proposal),
+        Event::Decided(e) => format!("by {} ({})", e.by, e.proposal),
+        Event::Erased(Erased::Customer { proposal, .. }) => {
+            format!("the keys of a customer, as two administrators decided ({proposal})")
+        }
+        Event::Erased(Erased::Before { month }) => {
+            format!("the keys of the months before {month}, by retention")
+        }
         Event::IncidentOpened(e) => incident(e),
     }
 }
@@ -147,6 +161,9 @@ pub(crate) fn why(why: Why) -> &'static str {
         Why::ForgedForm => "a form came without its token",
         Why::Stale => "what it rested on had changed",
         Why::LedgerUnavailable => "it could not be recorded",
+        Why::NotPermitted => "the role does not permit it",
+        Why::NoSuchProposal => "there is no such proposal, or it is decided or has expired",
+        Why::AlreadyConfirmed => "the same person has confirmed it before; it takes two",
         Why::Unwitnessed => "witnesses had not confirmed the ledger for too long",
     }
 }
@@ -178,6 +195,14 @@ pub(crate) fn actor(actor: &Actor) -> String {
         Actor::Staff(staff) => staff.to_string(),
         Actor::Operator => "the operator".to_owned(),
         Actor::System => "Sightline".to_owned(),
+    }
+}
+
+/// What takes two administrators.
+pub(crate) fn act(act: &Act) -> String {
+    match act {
+        Act::Erase { .. } => "erase a customer".to_owned(),
+        Act::AllowUnwitnessed { until } => format!("go on without witnesses until {until}"),
     }
 }
 

@@ -182,6 +182,24 @@ fn words(why: Why) -> Words {
             "Try again in a few minutes: it opens by itself when the witnesses answer. If a customer is waiting, \
              send the reference number to whoever runs Sightline; two administrators can open it for a while.",
         ),
+        Why::NotPermitted => (
+            StatusCode::FORBIDDEN,
+            "Your role does not permit this",
+            "What was asked for is for others to do.",
+            "If your work needs it, ask your admin.",
+        ),
+        Why::NoSuchProposal => (
+            StatusCode::NOT_FOUND,
+            "There is no such proposal",
+            "It was decided, it has expired, or it never was.",
+            "Open the list of decisions again.",
+        ),
+        Why::AlreadyConfirmed => (
+            StatusCode::CONFLICT,
+            "You have confirmed this before",
+            "It takes two different administrators, and you are one of them.",
+            "Ask another administrator to confirm it.",
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod table;
 
+use model::entry::Erased;
 use model::{Event, Evidence, Timestamp};
 use views::{
     ByEvidence, FirstLook, GroupRow, Happening, How, Paged, Reach, Reached, SessionRow, Span, StaffRow,
@@ -291,6 +292,10 @@ fn more(event: &Event) -> String {
         Event::SessionOpened(e) => e.door.to_string(),
         Event::SessionClosed(e) => e.why.to_string(),
         Event::Questioned(e) => e.question.to_string(),
+        Event::Proposed(e) => e.act.kind().to_owned(),
+        Event::Decided(e) => e.decision.to_string(),
+        Event::Erased(Erased::Customer { .. }) => "a customer".to_owned(),
+        Event::Erased(Erased::Before { month }) => format!("before {month}"),
         Event::IncidentOpened(e) => e.what.to_string(),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {

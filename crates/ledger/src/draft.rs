@@ -1,6 +1,6 @@
 //! What callers hand in, and the checks that need no state.
 
-use model::entry::MAX_ENTRY_BYTES;
+use model::entry::{Erased, MAX_ENTRY_BYTES};
 use model::{Commitment, Digest, Entry, Event, Opening, Timestamp};
 
 use crate::error::Malformed;
@@ -76,6 +76,8 @@ fn subjects(event: &Event) -> Subjects {
         Event::Written(e) => Subjects::Each(e.subject),
         Event::Refused(e) => Subjects::Each(e.subject),
         Event::Questioned(e) => Subjects::Each(e.subject),
+        Event::Proposed(e) => Subjects::Each(e.act.subject()),
+        Event::Erased(Erased::Customer { subject, .. }) => Subjects::Each(*subject),
         Event::Listed(e) => Subjects::Over { digest: e.subjects, rows: e.rows },
         Event::Started(_)
         | Event::SettingsInForce(_)
@@ -84,6 +86,8 @@ fn subjects(event: &Event) -> Subjects {
         | Event::SessionOpened(_)
         | Event::SessionClosed(_)
         | Event::Revoked(_)
+        | Event::Decided(_)
+        | Event::Erased(Erased::Before { .. })
         | Event::IncidentOpened(_) => Subjects::Each(None),
     }
 }

@@ -10,6 +10,8 @@ use crate::{
     ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
 };
 
+pub use crate::decision::{Act, Decided, Decision, Erased, Proposed};
+
 /// The most bytes that an entry may have: tlog-tiles bundles carry a 16-bit length.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
 
@@ -96,6 +98,15 @@ pub enum Event {
     /// Somebody asked the ledger a question.
     #[n(12)]
     Questioned(#[n(0)] Questioned),
+    /// Somebody proposed what takes two administrators.
+    #[n(13)]
+    Proposed(#[n(0)] Proposed),
+    /// An administrator decided about a proposal. A fence.
+    #[n(14)]
+    Decided(#[n(0)] Decided),
+    /// Keys of openings were destroyed. A fence.
+    #[n(15)]
+    Erased(#[n(0)] Erased),
     /// Something happened that must not happen, and needs people to look into it.
     #[n(16)]
     IncidentOpened(#[n(0)] IncidentOpened),
@@ -118,6 +129,9 @@ impl Event {
             Event::Refused(_) => "refused",
             Event::Revoked(_) => "revoked",
             Event::Questioned(_) => "questioned",
+            Event::Proposed(_) => "proposed",
+            Event::Decided(_) => "decided",
+            Event::Erased(_) => "erased",
             Event::IncidentOpened(_) => "incident_opened",
         }
     }
@@ -128,7 +142,8 @@ impl Event {
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
-            | Event::SessionClosed(_) => None,
+            | Event::SessionClosed(_)
+            | Event::Erased(_) => None,
             Event::StaffRecorded(e) => Some(&e.record.staff),
             Event::SessionOpened(e) => Some(&e.staff),
             Event::GrantIssued(e) => Some(&e.staff),
@@ -141,6 +156,8 @@ impl Event {
                 Target::Session(_) | Target::Grant(_) => None,
             },
             Event::Questioned(e) => e.by.staff(),
+            Event::Proposed(e) => e.by.staff(),
+            Event::Decided(e) => Some(&e.by),
             Event::IncidentOpened(e) => e.by.staff(),
         }
     }
@@ -152,7 +169,9 @@ impl Event {
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
             | Event::StaffRecorded(_)
-            | Event::SessionClosed(_) => true,
+            | Event::SessionClosed(_)
+            | Event::Decided(_)
+            | Event::Erased(_) => true,
             Event::Started(_)
             | Event::SessionOpened(_)
             | Event::GrantIssued(_)
@@ -161,6 +180,7 @@ impl Event {
             | Event::Written(_)
             | Event::Refused(_)
             | Event::Questioned(_)
+            | Event::Proposed(_)
             | Event::IncidentOpened(_) => false,
         }
     }
@@ -517,6 +537,12 @@ words! {
         LedgerUnavailable = 19 "ledger_unavailable",
         /// Too few witnesses have confirmed the ledger for too long, so nothing more is shown (P9).
         Unwitnessed = 20 "unwitnessed",
+        /// The role of whoever asks does not permit it.
+        NotPermitted = 21 "not_permitted",
+        /// There is no such proposal, or it is decided or has expired.
+        NoSuchProposal = 22 "no_such_proposal",
+        /// The same person has confirmed the proposal before; it takes two.
+        AlreadyConfirmed = 23 "already_confirmed",
     }
 }
 

@@ -84,6 +84,11 @@ text_ids! {
     AppId,
 }
 
+impl AppId {
+    /// The console's door. No app is called so.
+    pub const CONSOLE: &'static str = "console";
+}
+
 macro_rules! random_ids {
     ($($(#[$meta:meta])* $name:ident $prefix:literal),+ $(,)?) => {$(
         $(#[$meta])*
@@ -161,6 +166,8 @@ random_ids! {
     SessionId "ses-",
     /// A grant.
     GrantId "gr-",
+    /// A proposal of what takes two administrators.
+    ProposalId "pro-",
     /// One response of the gateway: the reference number that pages show and that entries carry.
     ResponseId "ref-",
     /// An incident.

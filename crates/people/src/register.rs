@@ -66,6 +66,9 @@ impl Register {
             | Event::Written(_)
             | Event::Refused(_)
             | Event::Questioned(_)
+            | Event::Proposed(_)
+            | Event::Decided(_)
+            | Event::Erased(_)
             | Event::IncidentOpened(_) => Ok(()),
         }
     }

@@ -115,7 +115,7 @@ impl Settings {
             return Err("no [[app]]: there is nothing to stand in front of".into());
         }
         let mut listeners = vec![("[console]".to_owned(), self.console.listen)];
-        let mut names = vec!["console"];
+        let mut names = vec![model::AppId::CONSOLE];
         for app in &self.apps {
             let name = app.name.as_str();
             if names.contains(&name) {

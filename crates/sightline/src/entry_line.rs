@@ -1,6 +1,6 @@
 //! One entry as one line for the terminal.
 
-use model::entry::{Actor, Event, Target};
+use model::entry::{Actor, Erased, Event, Target};
 use model::{Entry, IncidentOpened, StaffId};
 
 /// `     12  2026-11-21T09:30:00.000Z  s-17  revealed  …`
@@ -49,6 +49,10 @@ fn says(event: &Event) -> String {
             format!("{target} by {}: {}", actor(&e.by), e.reason)
         }
         Event::Questioned(e) => format!("{} by {}", e.question, actor(&e.by)),
+        Event::Proposed(e) => format!("{} {} by {}", e.proposal, e.act.kind(), actor(&e.by)),
+        Event::Decided(e) => format!("{} {} by {}", e.proposal, e.decision, e.by),
+        Event::Erased(Erased::Customer { proposal, .. }) => format!("a customer, by {proposal}"),
+        Event::Erased(Erased::Before { month }) => format!("whom entries before {month} are about"),
         Event::IncidentOpened(e) => incident(e),
     }
 }

@@ -24,9 +24,6 @@ use crate::{init, listen, serve};
 /// Name and version, as entries say it.
 const SOFTWARE: &str = concat!("sightline ", env!("CARGO_PKG_VERSION"));
 
-/// The door of the console, as sessions and entries call it.
-const CONSOLE: &str = "console";
-
 /// Where everything lies below the data directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -188,7 +185,7 @@ impl House {
         let access = Access::new(state, parts.policy, rooms.tickets.clone(), entropy.clone());
 
         let console = console::router(console::Console {
-            door: AppId::new(CONSOLE),
+            door: AppId::new(AppId::CONSOLE),
             ledger: ledger.clone(),
             access: access.clone(),
             people: people.clone(),
@@ -263,7 +260,8 @@ impl Bound {
 /// Binds the console and then each app, in the order of the configuration.
 async fn bind_all(config: &Config) -> Result<Vec<Bound>, String> {
     let console = &config.settings.console;
-    let mut wanted = vec![(AppId::new(CONSOLE), &console.public_url, console.listen, console.tls.as_ref())];
+    let mut wanted =
+        vec![(AppId::new(AppId::CONSOLE), &console.public_url, console.listen, console.tls.as_ref())];
     let apps = config.settings.apps.iter();
     wanted.extend(apps.map(|app| (app.name.clone(), &app.public_url, app.listen, app.tls.as_ref())));
     let mut bound = Vec::new();
@@ -280,7 +278,7 @@ impl Config {
     fn doors(&self) -> Result<Vec<people::Door>, String> {
         let console = &self.settings.console;
         let apps = self.settings.apps.iter();
-        std::iter::once((AppId::new(CONSOLE), console.listen, &console.public_url))
+        std::iter::once((AppId::new(AppId::CONSOLE), console.listen, &console.public_url))
             .chain(apps.map(|app| (app.name.clone(), app.listen, &app.public_url)))
             .map(|(name, listen, url)| {
                 let public_url = Url::parse(url.as_str()).map_err(|e| format!("{url}: {e}"))?;

@@ -136,6 +136,8 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
         Event::Refused(e) => refused(tx, record, e)?,
         Event::Revoked(e) => revoked(tx, record, e)?,
         Event::Questioned(e) => questioned(tx, record, e)?,
+        Event::Proposed(_) | Event::Decided(_) => by_administrator(tx, record)?,
+        Event::Erased(_) => Row::default(),
     };
     insert(tx, record, row)?;
     match &record.entry.event {
@@ -344,6 +346,12 @@ fn revoked(tx: &Transaction<'_>, record: &Record, e: &Revoked) -> Result<Row<'st
 fn questioned<'a>(tx: &Transaction<'_>, record: &'a Record, _: &Questioned) -> Result<Row<'a>, ViewsError> {
     let asker = record.entry.event.staff();
     Ok(Row { staff: asker.map(|staff| staff_no(tx, staff)).transpose()?, ..about(tx, record, None, None)? })
+}
+
+/// A proposal, or a decision about one.
+fn by_administrator<'a>(tx: &Transaction<'_>, record: &'a Record) -> Result<Row<'a>, ViewsError> {
+    let staff = record.entry.event.staff();
+    Ok(Row { staff: staff.map(|staff| staff_no(tx, staff)).transpose()?, ..about(tx, record, None, None)? })
 }
 
 /// Whose sessions end.

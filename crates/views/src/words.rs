@@ -126,6 +126,7 @@ impl Happening {
             Event::Written(e) => e.subject.is_some(),
             Event::Refused(e) => e.subject.is_some(),
             Event::Questioned(e) => e.subject.is_some(),
+            Event::Proposed(e) => e.act.subject().is_some(),
             _ => false,
         };
         of_one && self.customer.is_none()

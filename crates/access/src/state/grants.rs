@@ -153,6 +153,14 @@ impl Grants {
         self.held.values_mut().filter(|held| condition(held)).for_each(|held| held.revoked = true);
     }
 
+    /// Forgets whom the grants at this customer are about.
+    pub(super) fn forget(&mut self, customer: &CustomerId) {
+        for held in self.held.values_mut().filter(|held| held.customer.as_ref() == Some(customer)) {
+            (held.customer, held.grant.ticket) = (None, None);
+        }
+        self.by_holder.retain(|(_, _, theirs), _| theirs != customer);
+    }
+
     pub(super) fn drop_expired(&mut self, now: Timestamp) {
         while let Some(&(expires, id)) = self.by_expiry.first()
             && expires <= now

@@ -1,4 +1,5 @@
-//! The transparency log, to the C2SP specifications (tlog-tiles, tlog-checkpoint, signed-note, tlog-proof),
+//! The transparency log, to the C2SP specifications (tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature,
+//! tlog-policy, tlog-proof),
 //! with an admission check at the place where entries get their numbers.
 //!
 //! Start with [`Ledger`]; the way of an entry is in `commit.rs`, and what it promises in [`Receipt`] and in the
@@ -6,10 +7,12 @@
 
 pub mod admission;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod disk;
 pub mod draft;
 pub mod error;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod receipt;
 pub mod tile;

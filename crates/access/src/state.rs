@@ -16,8 +16,8 @@ use model::entry::{
     Erased, GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, GrantId, IncidentOpened, Mode,
-    Month, Opening, StaffId, StaffStatus, Timestamp,
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, IncidentOpened, Mode, Month,
+    Opening, StaffId, StaffStatus, Timestamp, Turn, Undo, UndoCell, UndoMap,
 };
 
 pub use grants::Grant;
@@ -36,23 +36,26 @@ pub struct State {
     #[n(0)]
     pub people: people::Register,
     #[n(1)]
-    budgets: Budgets,
+    budgets: UndoCell<Budgets>,
     #[n(2)]
-    apps: BTreeMap<AppId, Mode>,
+    apps: UndoCell<BTreeMap<AppId, Mode>>,
     #[n(3)]
-    policy: Option<Digest>,
+    policy: UndoCell<Option<Digest>>,
     #[n(4)]
-    fence: u64,
+    fence: UndoCell<u64>,
     #[n(5)]
     grants: Grants,
     #[n(6)]
-    shifts: BTreeMap<StaffId, Shift>,
+    shifts: UndoMap<StaffId, Shift>,
     #[n(7)]
-    configuration: Option<Digest>,
+    configuration: UndoCell<Option<Digest>>,
     #[n(8)]
-    proposals: Proposals,
+    proposals: UndoCell<Proposals>,
+    /// Of the last entry.
+    #[n(9)]
+    time: UndoCell<Timestamp>,
     #[n(16)]
-    incidents: Vec<IncidentOpened>,
+    incidents: UndoCell<Vec<IncidentOpened>>,
 }
 
 impl State {
@@ -69,12 +72,12 @@ impl State {
 
     /// What is left of the shift's budgets.
     pub fn budget(&self, staff: &StaffId, now: Timestamp) -> Remaining {
-        Remaining::of(self.budgets, self.shift(staff, now).as_ref(), |shift| shift.enforced)
+        Remaining::of(*self.budgets, self.shift(staff, now).as_ref(), |shift| shift.enforced)
     }
 
     /// What would be left if every app were in `enforce`: looks in observed apps count too.
     pub fn budget_if_enforced(&self, staff: &StaffId, now: Timestamp) -> Remaining {
-        Remaining::of(self.budgets, self.shift(staff, now).as_ref(), |shift| {
+        Remaining::of(*self.budgets, self.shift(staff, now).as_ref(), |shift| {
             shift.enforced.plus(shift.observed)
         })
     }
@@ -82,7 +85,7 @@ impl State {
     /// The number of the last fence, counted from 1: a decision made at one fence may not hold at
     /// the next.
     pub fn fence(&self) -> u64 {
-        self.fence
+        *self.fence
     }
 
     /// The mode of an app; none if no settings name it, which is then treated as `enforce` (P9).
@@ -92,17 +95,17 @@ impl State {
 
     /// The budgets in force.
     pub fn budgets(&self) -> Budgets {
-        self.budgets
+        *self.budgets
     }
 
     /// The digest of the configuration in force, once one has been recorded.
     pub fn configuration(&self) -> Option<Digest> {
-        self.configuration
+        *self.configuration
     }
 
     /// The digest of the policy in force, once one has been recorded.
     pub fn policy(&self) -> Option<Digest> {
-        self.policy
+        *self.policy
     }
 
     /// The proposals that can be decided at `now`, by id.
@@ -140,69 +143,28 @@ impl State {
     /// Admits `group` and absorbs all of it, or says why not and leaves no trace of any of it. Each
     /// record is decided against the state that the ones before it made.
     pub fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
-        let mut done = Vec::new();
-        for (i, record) in group.iter().enumerate() {
-            let more_follow = i + 1 < group.len();
-            match self.admit_one(record, more_follow) {
-                Ok(before) => done.extend(before),
-                Err(why) => {
-                    done.into_iter().rev().for_each(|before| self.restore(before));
-                    return Err(why);
-                }
-            }
-        }
-        if let Some(last) = group.last() {
-            self.grants.drop_expired(last.entry.time);
-        }
+        self.turn(Turn::Begin);
+        let admitted = group.iter().try_for_each(|record| self.admit_one(record));
+        admitted.inspect_err(|_| self.turn(Turn::Refuse))
+    }
+
+    fn admit_one(&mut self, record: &Record) -> Result<(), Why> {
+        self.check(&record.entry, &record.openings)?;
+        self.people.admit(&record.entry)?;
+        self.absorb(record);
         Ok(())
     }
 
-    /// What to restore, if `undoable` and should a later record of the group be refused.
-    fn admit_one(&mut self, record: &Record, undoable: bool) -> Result<Option<Before>, Why> {
-        self.check(&record.entry, &record.openings)?;
-        let before = undoable.then(|| self.before(&record.entry.event));
-        self.people.admit(&record.entry)?;
-        self.absorb(record);
-        Ok(before)
+    /// Takes back, exactly, everything that was admitted since [`settle`](Self::settle): its batch was lost.
+    pub fn undo(&mut self) {
+        self.turn(Turn::Lose);
     }
 
-    /// What the event is going to change. Grants and looks come in groups all day long and change one
-    /// place each; everything else is rare, and the whole state is kept.
-    fn before(&self, event: &Event) -> Before {
-        let shift = |staff: &StaffId| (staff.clone(), self.shifts.get(staff).copied());
-        match event {
-            Event::GrantIssued(e) => Before::Grant(e.grant, shift(&e.staff)),
-            Event::Revealed(e) => Before::Look(shift(&e.by.staff)),
-            Event::Listed(e) => Before::Look(shift(&e.by.staff)),
-            Event::Written(_) | Event::Refused(_) | Event::Questioned(_) => Before::Same,
-            Event::IncidentOpened(_) => Before::Everything(Box::new(self.clone())),
-            Event::Started(_)
-            | Event::SettingsInForce(_)
-            | Event::PolicyInForce(_)
-            | Event::StaffRecorded(_)
-            | Event::SessionOpened(_)
-            | Event::SessionClosed(_)
-            | Event::Revoked(_)
-            | Event::Proposed(_)
-            | Event::Decided(_)
-            | Event::Erased(_) => Before::Everything(Box::new(self.clone())),
-        }
-    }
-
-    fn restore(&mut self, before: Before) {
-        let shift = match before {
-            Before::Same => return,
-            Before::Everything(state) => return *self = *state,
-            Before::Look(shift) => shift,
-            Before::Grant(grant, shift) => {
-                self.grants.remove(grant);
-                shift
-            }
-        };
-        match shift {
-            (staff, Some(shift)) => self.shifts.insert(staff, shift),
-            (staff, None) => self.shifts.remove(&staff),
-        };
+    /// Everything that was admitted is durable, and stays.
+    pub fn settle(&mut self) {
+        let now = *self.time;
+        self.grants.drop_expired(now);
+        self.turn(Turn::Settle);
     }
 
     fn check(&self, entry: &Entry, openings: &[Option<Opening>]) -> Result<(), Why> {
@@ -338,14 +300,13 @@ impl State {
 
     fn absorb(&mut self, Record { index, entry, openings }: &Record) {
         let now = entry.time;
+        self.time.set(now);
         match &entry.event {
             Event::GrantIssued(e) => self.absorb_grant(e, openings, now),
-            Event::Revealed(e) => {
-                self.shift_mut(&e.by.staff, now);
-            }
-            Event::Listed(e) => self.shift_mut(&e.by.staff, now).used(e.mode).list(e.charged),
+            Event::Revealed(e) => self.use_shift(&e.by.staff, now, |_| {}),
+            Event::Listed(e) => self.use_shift(&e.by.staff, now, |shift| shift.used(e.mode).list(e.charged)),
             Event::SettingsInForce(e) => self.absorb_settings(e),
-            Event::PolicyInForce(e) => self.policy = Some(e.policy),
+            Event::PolicyInForce(e) => self.policy.set(Some(e.policy)),
             Event::StaffRecorded(StaffRecorded { record, .. }) if record.status != StaffStatus::Active => {
                 self.grants.revoke_where(|held| held.staff == record.staff);
             }
@@ -354,10 +315,10 @@ impl State {
                 Target::Grant(grant) => self.grants.revoke(*grant),
                 Target::Session(_) => {}
             },
-            Event::Proposed(e) => self.proposals.propose(*index, e, now),
-            Event::Decided(e) => self.proposals.decide(e),
+            Event::Proposed(e) => self.proposals.change(|proposals| proposals.propose(*index, e, now)),
+            Event::Decided(e) => self.proposals.change(|proposals| proposals.decide(e)),
             Event::Erased(e) => self.absorb_erased(e, openings),
-            Event::IncidentOpened(e) => self.incidents.push(e.clone()),
+            Event::IncidentOpened(e) => self.incidents.change(|incidents| incidents.push(e.clone())),
             Event::StaffRecorded(_)
             | Event::Started(_)
             | Event::SessionOpened(_)
@@ -367,14 +328,14 @@ impl State {
             | Event::Questioned(_) => {}
         }
         if entry.event.is_fence() {
-            self.fence = index + 1;
+            self.fence.set(index + 1);
         }
     }
 
     fn absorb_grant(&mut self, e: &GrantIssued, openings: &[Option<Opening>], now: Timestamp) {
         if e.charged {
             let mode = self.mode_or_closed(&e.app);
-            self.shift_mut(&e.staff, now).used(mode).charge(e.tier);
+            self.use_shift(&e.staff, now, |shift| shift.used(mode).charge(e.tier));
         }
         self.grants.insert(e.grant, Held::new(e, subject(openings)));
     }
@@ -384,46 +345,55 @@ impl State {
         if let Some(customer) = customer(openings) {
             self.grants.forget(customer);
         }
-        self.proposals.carried_out(e);
+        self.proposals.change(|proposals| proposals.carried_out(e));
     }
 
     /// What was granted under one mode says nothing under the other: in `observe`, grants are made
     /// without a reason.
     fn absorb_settings(&mut self, e: &SettingsInForce) {
         let apps: BTreeMap<_, _> = e.apps.iter().map(|app| (app.app.clone(), app.mode)).collect();
-        let before = std::mem::replace(&mut self.apps, apps);
-        let after = &self.apps;
+        let before = &self.apps;
         self.grants
-            .revoke_where(|held| mode_or_closed(&before, &held.app) != mode_or_closed(after, &held.app));
-        self.budgets = e.budgets;
-        self.configuration = Some(e.configuration);
+            .revoke_where(|held| mode_or_closed(before, &held.app) != mode_or_closed(&apps, &held.app));
+        self.apps.set(apps);
+        self.budgets.set(e.budgets);
+        self.configuration.set(Some(e.configuration));
     }
 
     fn shift(&self, staff: &StaffId, now: Timestamp) -> Option<Shift> {
         self.shifts.get(staff).copied().filter(|shift| now < shift.ends)
     }
 
-    /// The shift that is on, or a new one.
-    fn shift_mut(&mut self, staff: &StaffId, now: Timestamp) -> &mut Shift {
-        let fresh = Shift::starting(now, &self.budgets);
-        let shift = self.shifts.entry(staff.clone()).or_insert(fresh);
-        if shift.ends <= now {
-            *shift = fresh;
+    /// Uses the shift that is on, or a new one.
+    fn use_shift(&mut self, staff: &StaffId, now: Timestamp, usage: impl FnOnce(&mut Shift)) {
+        let on = self.shift(staff, now);
+        let mut shift = on.unwrap_or_else(|| Shift::starting(now, &self.budgets));
+        usage(&mut shift);
+        if on != Some(shift) {
+            self.shifts.insert(staff.clone(), shift);
         }
-        shift
     }
 }
 
-/// What an entry of a group is about to change.
-enum Before {
-    /// Nothing changes.
-    Same,
-    /// This person's shift.
-    Look((StaffId, Option<Shift>)),
-    /// A grant is made, and this person's shift changes.
-    Grant(GrantId, (StaffId, Option<Shift>)),
-    /// Whatever it is.
-    Everything(Box<State>),
+impl Undo for State {
+    fn turn(&mut self, turn: Turn) {
+        let Self {
+            people,
+            budgets,
+            apps,
+            policy,
+            fence,
+            grants,
+            shifts,
+            configuration,
+            proposals,
+            time,
+            incidents,
+        } = self;
+        let parts: [&mut dyn Undo; 11] =
+            [people, budgets, apps, policy, fence, grants, shifts, configuration, proposals, time, incidents];
+        parts.into_iter().for_each(|part| part.turn(turn));
+    }
 }
 
 fn mode_or_closed(apps: &BTreeMap<AppId, Mode>, app: &AppId) -> Mode {

@@ -11,7 +11,7 @@ use common::{
     Log, START, app, grant_id, listed, login, observed_app, opening, record, reveal, session, settings,
     staff_recorded,
 };
-use ledger::{Draft, Record};
+use ledger::{Admission, Draft, Record};
 use model::entry::{
     Actor, GrantIssued, RevokeReason, SessionClosed, SessionEnd, StaffRecorded, Target, Viewer, Why,
 };
@@ -509,6 +509,7 @@ fn replayed(records: &[Record], forget_customers: bool) -> Result<Vec<u8>, (usiz
             record.openings.iter_mut().for_each(|opening| *opening = None);
         }
         state.admit(&[record]).map_err(|why| (i, why))?;
+        state.settle();
     }
     Ok(state.encode())
 }
@@ -534,5 +535,43 @@ proptest! {
         }
         prop_assert_eq!(replayed(&log.admitted, false), Ok(log.state.read().encode()));
         prop_assert!(replayed(&log.admitted, true).is_ok(), "a replay after erasure refuses what was admitted");
+    }
+
+    #[test]
+    fn a_lost_batch_of_any_entries_leaves_the_state_as_it_was_and_what_follows_decides_alike(
+        history in history(),
+        lost in history(),
+        after in history(),
+    ) {
+        let run = |losing: bool| {
+            let mut log = Log::new();
+            let mut witness = Witness::default();
+            let start = STAFF.iter().map(|s| staff_recorded(record(&(*s).into(), Role::Agent)));
+            log.append([settings(BUDGETS, Mode::Enforce)].into_iter().chain(start).collect()).unwrap();
+            let mut go = |log: &mut Log, history: &[(u64, Vec<Step>)], settle: bool| {
+                for (minutes, group) in history {
+                    log.wait(*minutes);
+                    let before = log.admitted.len();
+                    let place = |(i, step)| witness.draft(step, i, log.now);
+                    let drafts = group.iter().enumerate().map(place).collect();
+                    if log.admit(drafts).is_ok() && settle {
+                        log.state.settle();
+                        log.admitted[before..].iter().for_each(|record| drop(witness.saw(record)));
+                    }
+                }
+            };
+            go(&mut log, &history, true);
+            if losing {
+                let (bytes, admitted, now) = (log.state.read().encode(), log.admitted.len(), log.now);
+                go(&mut log, &lost, false);
+                log.state.undo();
+                log.admitted.truncate(admitted);
+                log.now = now;
+                assert_eq!(log.state.read().encode(), bytes, "a lost batch left a trace");
+            }
+            go(&mut log, &after, true);
+            (log.admitted, log.state.read().encode())
+        };
+        prop_assert_eq!(run(true), run(false));
     }
 }

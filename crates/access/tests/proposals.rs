@@ -382,6 +382,7 @@ fn replayed(records: &[Record], forget_customers: bool) -> Result<Vec<u8>, (usiz
             record.openings.iter_mut().for_each(|opening| *opening = None);
         }
         state.admit(&[record]).map_err(|why| (i, why))?;
+        state.settle();
     }
     Ok(state.encode())
 }

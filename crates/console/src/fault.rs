@@ -209,7 +209,7 @@ impl From<AppendError> for Fault {
         match error {
             AppendError::Refused(why) => Fault::NotAdmitted(why),
             AppendError::Malformed(_) => broken(&error),
-            AppendError::Closed => Fault::NotRecorded,
+            AppendError::Unavailable | AppendError::Closed => Fault::NotRecorded,
         }
     }
 }

@@ -347,7 +347,7 @@ impl Gate {
         }
         let receipts = self.ledger.append_all(drafts).await.map_err(|error| match error {
             AppendError::Refused(why) => Refusal::from(why),
-            AppendError::Malformed(_) | AppendError::Closed => {
+            AppendError::Malformed(_) | AppendError::Unavailable | AppendError::Closed => {
                 tracing::error!(app = %self.settings.name, %error, "nothing can be recorded");
                 Why::LedgerUnavailable.into()
             }

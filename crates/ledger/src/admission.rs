@@ -14,6 +14,14 @@ pub trait Admission: Send + 'static {
     /// deterministic: the same records give the same state, also at replay, where each record comes as a
     /// group of its own and an opening is `None` if its customer was erased.
     fn admit(&mut self, group: &[Record]) -> Result<(), Why>;
+
+    /// Takes back, exactly, everything that was admitted since the last [`settle`](Self::settle): its batch
+    /// did not become durable, and others may have taken its numbers.
+    fn undo(&mut self);
+
+    /// Everything admitted so far is durable. Called after every batch, live and at replay, but batches may be
+    /// cut elsewhere at a replay: what is tidied up here must make no difference to what is admitted later.
+    fn settle(&mut self);
 }
 
 /// Admits everything; for tools that only read, and tests.
@@ -24,4 +32,6 @@ impl Admission for AdmitAll {
     fn admit(&mut self, _: &[Record]) -> Result<(), Why> {
         Ok(())
     }
+    fn undo(&mut self) {}
+    fn settle(&mut self) {}
 }

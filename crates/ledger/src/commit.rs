@@ -3,25 +3,30 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use model::entry::Why;
 use model::{Clock, Entry, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Admission;
-use crate::books::Books;
+use crate::books::{Books, records};
 use crate::checkpoint::Checkpoint;
 use crate::disk::Lock;
 use crate::draft::{Draft, Record};
 use crate::error::{AppendError, LedgerError};
-use crate::journal::{Batch, BatchWriter, Journal};
+use crate::journal::{Batch, BatchWriter, Journal, Setback, Tip};
 use crate::note::SignerKey;
 use crate::options::Fatal;
-use crate::receipt::Receipt;
+use crate::receipt::{LogVerifier, Receipt};
 use crate::tree::{Frontier, Spine, leaf_hash};
 
 /// A batch takes no further groups once it has this many bytes: who waits for a sync should not also wait for
 /// megabytes of others. With one largest group on top it is still far below the 4 GiB that a frame can hold.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long to wait before a batch that was lost is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the commit thread is asked for.
 pub(crate) enum Order {
@@ -39,19 +44,42 @@ pub(crate) enum Order {
 /// Where the receipts go.
 pub(crate) type Reply = oneshot::Sender<Result<Vec<Receipt>, AppendError>>;
 
-/// What is committed together, and whether it is the last.
-struct Round {
-    groups: Vec<(Vec<Draft>, Reply)>,
-    closing: Option<oneshot::Sender<()>>,
-}
-
-/// A group that has its numbers and waits to become durable.
-struct Admitted {
-    records: Vec<Record>,
+/// What somebody wants recorded together.
+struct Group {
+    drafts: Vec<Draft>,
     reply: Reply,
 }
 
-/// A batch that is on the disk.
+/// What is committed together, and whether it is the last.
+struct Round {
+    groups: Vec<Group>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+/// A group that was decided on. Nobody is told before its batch is durable: a refusal, too, may rest on what is
+/// in the same batch.
+struct Decided {
+    records: Vec<Record>,
+    verdict: Result<(), Why>,
+    reply: Reply,
+}
+
+impl Decided {
+    fn admitted(&self) -> &[Record] {
+        if self.verdict.is_ok() { &self.records } else { &[] }
+    }
+
+    /// The group as it came, to be decided on again.
+    fn taken_back(self) -> Group {
+        let draft = |Record { entry, openings, .. }: Record| Draft {
+            event: entry.event,
+            openings: openings.into_iter().flatten().collect(),
+        };
+        Group { drafts: self.records.into_iter().map(draft).collect(), reply: self.reply }
+    }
+}
+
+/// A batch that is durable.
 struct Durable {
     batch: Batch,
     spine: Spine,
@@ -63,16 +91,25 @@ pub(crate) struct Committer {
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) admission: Box<dyn Admission>,
     pub(crate) journal: Box<dyn Journal>,
-    pub(crate) frontier: Frontier,
-    /// The time of the last entry: time in the ledger never goes back.
-    pub(crate) last_time: Timestamp,
+    pub(crate) edge: Edge,
+    /// How long what cannot be recorded is tried again.
+    pub(crate) patience: Duration,
     pub(crate) signer: SignerKey,
+    pub(crate) verifier: LogVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Arc<dyn Fatal>,
     pub(crate) books: Arc<Books>,
     pub(crate) publisher: Publisher,
     /// Held until both threads have ended.
     pub(crate) lock: Box<dyn Lock>,
+}
+
+/// The end of the durable ledger, where the next entry goes.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    pub(crate) frontier: Frontier,
+    /// The time of the last entry: time in the ledger never goes back.
+    pub(crate) time: Timestamp,
 }
 
 /// The publishing thread, which ends when it is asked no more.
@@ -122,7 +159,7 @@ impl Committer {
             match order {
                 Order::Append { drafts, weight, reply } => {
                     bytes += weight;
-                    round.groups.push((drafts, reply));
+                    round.groups.push(Group { drafts, reply });
                 }
                 Order::Close { done } => {
                     round.closing = Some(done);
@@ -134,90 +171,169 @@ impl Committer {
         round
     }
 
-    /// One batch; whether the ledger goes on after it.
-    fn commit(&mut self, groups: Vec<(Vec<Draft>, Reply)>) -> bool {
-        let first = self.frontier.size();
-        let admitted = self.admit(first, groups);
-        if admitted.is_empty() {
-            return true;
-        }
-        match self.make_durable(first, &admitted) {
-            Ok(durable) => {
-                self.release(admitted, &durable);
-                true
-            }
-            Err(error) => {
-                // Before the replies are dropped, which their callers see as `Closed`: nobody goes on with
-                // something else while the process is about to end.
-                if self.books.stop() {
-                    self.fatal.fatal(&error);
+    /// One batch, tried again while that may help; whether the ledger goes on after it.
+    fn commit(&mut self, mut groups: Vec<Group>) -> bool {
+        let started = Instant::now();
+        loop {
+            match self.try_commit(&mut groups) {
+                Ok(()) => return true,
+                Err(Setback::Again(why)) if started.elapsed() < self.patience => {
+                    tracing::warn!(%why, "the journal did not take a batch; it is tried again");
+                    std::thread::sleep(PAUSE);
                 }
-                false
+                Err(Setback::Again(why)) => {
+                    tracing::error!(%why, "the journal takes no entries: nothing can be shown");
+                    for Group { reply, .. } in groups {
+                        let _ = reply.send(Err(AppendError::Unavailable));
+                    }
+                    return true;
+                }
+                Err(Setback::Fatal(error)) => {
+                    // Before the replies are dropped, which their callers see as `Closed`: nobody goes on with
+                    // something else while the process is about to end.
+                    if self.books.stop() {
+                        self.fatal.fatal(&error);
+                    }
+                    return false;
+                }
             }
         }
     }
 
-    /// One write and one sync. A crash before the end of [`Journal::commit`] loses only what nobody was told of;
-    /// a crash after it loses nothing.
-    fn make_durable(&mut self, first: u64, admitted: &[Admitted]) -> Result<Durable, LedgerError> {
-        let records = || admitted.iter().flat_map(|group| &group.records);
+    /// Decides on the groups, makes what is admitted durable, and answers. After a setback they are in `groups`
+    /// again, and admission is where it was.
+    fn try_commit(&mut self, groups: &mut Vec<Group>) -> Result<(), Setback> {
+        self.take_turn()?;
+        let decided = self.decide(std::mem::take(groups));
+        if decided.iter().all(|group| group.admitted().is_empty()) {
+            self.journal.pass();
+            answer(decided, |_| Vec::new());
+            return Ok(());
+        }
+        match self.make_durable(&decided) {
+            Ok(durable) => {
+                self.admission.settle();
+                self.release(decided, &durable);
+                Ok(())
+            }
+            Err(setback) => {
+                self.admission.undo();
+                groups.extend(decided.into_iter().map(Decided::taken_back));
+                Err(setback)
+            }
+        }
+    }
+
+    /// Takes the turn to append, and absorbs what others appended before it.
+    fn take_turn(&mut self) -> Result<(), Setback> {
+        let Self { journal, edge, admission, books, verifier, .. } = self;
+        let tip = Tip { size: edge.frontier.size(), root: edge.frontier.root() };
+        journal.begin(&tip, &mut |batch| {
+            edge.absorb(batch, verifier, books, &mut **admission)?;
+            books.grow(batch.end());
+            Ok(())
+        })
+    }
+
+    /// One commit of the journal. A crash before its end loses only what nobody was told of; a crash after it
+    /// loses nothing.
+    fn make_durable(&mut self, decided: &[Decided]) -> Result<Durable, Setback> {
+        let records = || decided.iter().flat_map(Decided::admitted);
         let sealed = self.books.vault.seal(records().map(|record| record.openings.as_slice()))?;
 
-        let mut batch = BatchWriter::new(first);
+        let mut edge = self.edge.clone();
+        let mut batch = BatchWriter::new(edge.frontier.size());
         for (record, sealed) in records().zip(&sealed) {
             let entry = record.entry.encode();
-            self.frontier.push(leaf_hash(&entry));
+            edge.frontier.push(leaf_hash(&entry));
+            edge.time = record.entry.time;
             batch.push(&entry, sealed);
         }
-        let spine = self.frontier.spine();
+        let spine = edge.frontier.spine();
         let origin = self.signer.public().name().to_owned();
-        let checkpoint = Checkpoint { origin, size: self.frontier.size(), root: spine.root() };
+        let checkpoint = Checkpoint { origin, size: edge.frontier.size(), root: spine.root() };
         let note: Arc<str> = self.signer.sign(&checkpoint.body()).into();
         let batch = batch.close(&note);
         self.journal.commit(&batch)?;
+        self.edge = edge;
         Ok(Durable { batch, spine, note })
     }
 
     /// Tells everybody, with their receipts.
-    fn release(&mut self, admitted: Vec<Admitted>, durable: &Durable) {
+    fn release(&mut self, decided: Vec<Decided>, durable: &Durable) {
         let Durable { batch, spine, note } = durable;
         self.books.grow(batch.end());
         let mut items = batch.items();
-        for Admitted { records, reply } in admitted {
-            let receipts = items.by_ref().take(records.len()).map(|item| {
-                let Ok(path) = spine.inclusion(&self.frontier, item.index);
+        let frontier = &self.edge.frontier;
+        answer(decided, |count| {
+            let receipts = items.by_ref().take(count).map(|item| {
+                let Ok(path) = spine.inclusion(frontier, item.index);
                 Receipt::new(item.index, item.entry.to_vec(), path, note.clone())
             });
-            // The caller may have gone; the entry stays.
-            let _ = reply.send(Ok(receipts.collect()));
-        }
-        self.frontier.forget();
+            receipts.collect()
+        });
+        self.edge.frontier.forget();
     }
 
-    /// Gives each group its numbers and time, and asks admission. Refused groups are answered at once, and
-    /// leave no gap.
-    fn admit(&mut self, first: u64, groups: Vec<(Vec<Draft>, Reply)>) -> Vec<Admitted> {
-        let time = self.clock.now().max(self.last_time);
-        let mut next = first;
-        let mut admitted = Vec::with_capacity(groups.len());
-        for (drafts, reply) in groups {
+    /// Gives each group its numbers and time, and asks admission. Refused groups leave no gap.
+    fn decide(&mut self, groups: Vec<Group>) -> Vec<Decided> {
+        let time = self.clock.now().max(self.edge.time);
+        let mut next = self.edge.frontier.size();
+        let mut decided = Vec::with_capacity(groups.len());
+        for Group { drafts, reply } in groups {
             let record = |(index, Draft { event, openings }): (u64, Draft)| Record {
                 index,
                 entry: Entry { time, event },
                 openings: openings.into_iter().map(Some).collect(),
             };
             let records: Vec<Record> = (next..).zip(drafts).map(record).collect();
-            match self.admission.admit(&records) {
-                Ok(()) => {
-                    next += records.len() as u64;
-                    self.last_time = time;
-                    admitted.push(Admitted { records, reply });
-                }
-                Err(why) => {
-                    let _ = reply.send(Err(AppendError::Refused(why)));
-                }
+            let verdict = self.admission.admit(&records);
+            if verdict.is_ok() {
+                next += records.len() as u64;
             }
+            decided.push(Decided { records, verdict, reply });
         }
-        admitted
+        decided
+    }
+}
+
+impl Edge {
+    /// Absorbs a batch that somebody else appended, once it is shown to be the next one of this log.
+    fn absorb(
+        &mut self,
+        batch: &Batch,
+        verifier: &LogVerifier,
+        books: &Books,
+        admission: &mut dyn Admission,
+    ) -> Result<(), LedgerError> {
+        let mut next = self.clone();
+        batch.items().for_each(|item| next.frontier.push(leaf_hash(item.entry)));
+        let (size, root) = (next.frontier.size(), next.frontier.root());
+        let said = verifier.checkpoint(batch.checkpoint());
+        let said = said.map_err(|source| LedgerError::BatchCheckpoint { size, source })?;
+        if (said.size, said.root) != (size, root) {
+            return Err(LedgerError::WrongRoot { size });
+        }
+        for record in records(&books.vault, batch) {
+            let record = record?;
+            let index = record.index;
+            next.time = next.time.max(record.entry.time);
+            admission.admit(&[record]).map_err(|why| LedgerError::Contradiction { index, why })?;
+        }
+        admission.settle();
+        next.frontier.forget();
+        *self = next;
+        Ok(())
+    }
+}
+
+/// Answers everybody; `receipts` are the next so many. Whoever asked may have gone; the entry stays.
+fn answer(decided: Vec<Decided>, mut receipts: impl FnMut(usize) -> Vec<Receipt>) {
+    for Decided { records, verdict, reply } in decided {
+        let answer = match verdict {
+            Ok(()) => Ok(receipts(records.len())),
+            Err(why) => Err(AppendError::Refused(why)),
+        };
+        let _ = reply.send(answer);
     }
 }

@@ -118,6 +118,14 @@ pub enum LedgerError {
         /// What is wrong.
         source: CheckpointError,
     },
+    /// A batch whose checkpoint this log did not sign.
+    #[error("the batch that ends at {size} is not of this log: {source}. Nothing was overwritten")]
+    BatchCheckpoint {
+        /// The size of the tree.
+        size: u64,
+        /// What is wrong.
+        source: CheckpointError,
+    },
     /// The batch says another root than its entries have.
     #[error(
         "the entries up to {size} do not have the root that the journal's own checkpoint says: the journal was changed. Nothing was overwritten. Restore it from a backup or a replica"
@@ -218,6 +226,9 @@ pub enum AppendError {
     /// The caller's: a draft that cannot become an entry.
     #[error("cannot be an entry: {0}")]
     Malformed(#[from] Malformed),
+    /// For now nothing can be recorded, so nothing may be shown. Try again later.
+    #[error("the ledger's database cannot be reached, and nothing may be shown without it; try again")]
+    Unavailable,
     /// Fatal: the ledger is closed or its disk failed. Nothing may be shown.
     #[error("the ledger takes no entries: it is closed, or its disk failed")]
     Closed,

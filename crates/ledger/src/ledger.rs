@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::admission::Admission;
 use crate::books::{Books, Published, records};
 use crate::checkpoint::Checkpoint;
-use crate::commit::{Committer, Order, Publisher};
+use crate::commit::{Committer, Edge, Order, Publisher};
 use crate::disk::{Readers, replace};
 use crate::draft::{Draft, MAX_GROUP, MAX_GROUP_BYTES, Record};
 use crate::error::{AppendError, At, LedgerError, Malformed};
@@ -103,13 +103,15 @@ impl Ledger {
                 for record in records(&vault, batch) {
                     replay.admit(record?, &mut admission)?;
                 }
+                admission.settle();
                 Ok(())
             },
         )?;
         replay.check(&head, &verifier, &layout)?;
 
         let Replay { shelf, last_time, promised, .. } = replay;
-        let (size, frontier) = (shelf.size(), shelf.frontier().clone());
+        let edge = Edge { frontier: shelf.frontier().clone(), time: last_time };
+        let size = shelf.size();
         let books = Arc::new(Books {
             disk: disk.clone(),
             journal: journal.reader(),
@@ -129,9 +131,10 @@ impl Ledger {
             orders: queue,
             admission: Box::new(admission),
             journal: Box::new(journal),
-            frontier,
-            last_time,
+            edge,
+            patience: options.patience,
             signer,
+            verifier: verifier.clone(),
             clock: options.clock.clone(),
             fatal: options.fatal.clone(),
             books: books.clone(),

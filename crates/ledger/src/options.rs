@@ -25,6 +25,8 @@ pub struct Options {
     pub publish_every: Duration,
     /// A segment of the journal ends after this many bytes.
     pub segment_bytes: u64,
+    /// How long an entry waits for a journal that cannot be reached, before its caller is told.
+    pub patience: Duration,
     /// What happens when the disk fails.
     pub fatal: Arc<dyn Fatal>,
 }
@@ -38,6 +40,7 @@ impl Default for Options {
             head: None,
             publish_every: Duration::from_secs(1),
             segment_bytes: 64 * 1024 * 1024,
+            patience: Duration::from_secs(5),
             fatal: Arc::new(Abort),
         }
     }

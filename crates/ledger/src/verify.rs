@@ -403,6 +403,7 @@ impl Check<'_> {
             let openings = vec![None; rows];
             let admitted = admission.admit(&[Record { index, entry, openings }]);
             admitted.map_err(|why| Damage::NotAdmitted { index, why })?;
+            admission.settle();
         }
         Ok(())
     }

@@ -97,6 +97,8 @@ impl Admission for AtMost {
         self.0 = self.0.checked_sub(wanted).ok_or(Why::WeakBudget)?;
         Ok(())
     }
+    fn undo(&mut self) {}
+    fn settle(&mut self) {}
 }
 
 #[tokio::test]

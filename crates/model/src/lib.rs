@@ -16,6 +16,7 @@ pub mod month;
 pub mod reason;
 pub mod settings;
 pub mod staff;
+pub mod undo;
 
 pub use classes::{ClassSet, FieldClass};
 pub use clock::{Clock, Entropy, OsEntropy, SystemClock, Timestamp};
@@ -28,6 +29,7 @@ pub use month::Month;
 pub use reason::{Evidence, Purpose};
 pub use settings::{Budgets, Mode};
 pub use staff::{Role, StaffRecord, StaffStatus};
+pub use undo::{Turn, Undo, UndoCell, UndoMap};
 
 /// A word that is not one of those the enumeration knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,10 +1,11 @@
 //! The register: what the ledger says of who may act. A fold over entries and nothing else.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::entry::{Actor, Revoked, SessionClosed, SessionOpened, StaffRecorded, Target, Why};
-use model::{AppId, Digest, Entry, Event, SessionId, StaffId, StaffRecord, StaffStatus, Timestamp};
+use model::{
+    AppId, Digest, Entry, Event, SessionId, StaffId, StaffRecord, StaffStatus, Timestamp, Turn, Undo, UndoMap,
+};
 
 /// How long a session is remembered after its time was over, so that its browser is still told why.
 /// After that the register forgets it, which bounds the state.
@@ -15,12 +16,12 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 pub struct Register {
     /// The latest record of everybody who ever was staff.
     #[n(0)]
-    pub staff: BTreeMap<StaffId, StaffRecord>,
+    pub staff: UndoMap<StaffId, StaffRecord>,
     /// The sessions, open ones and those that were over not long ago.
     #[n(1)]
-    pub sessions: BTreeMap<SessionId, Session>,
+    pub sessions: UndoMap<SessionId, Session>,
     #[n(2)]
-    by_token: BTreeMap<Digest, SessionId>,
+    by_token: UndoMap<Digest, SessionId>,
 }
 
 /// A session as the ledger knows it.
@@ -156,20 +157,23 @@ impl Register {
     }
 
     fn end_sessions(&mut self, staff: &StaffId, why: Why) {
-        for session in self.sessions.values_mut().filter(|s| s.staff == *staff) {
-            session.ended.get_or_insert(why);
-        }
+        let open = |session: &Session| session.staff == *staff && session.ended.is_none();
+        self.sessions.change_where(open, |session| session.ended = Some(why));
     }
 
     fn forget_before(&mut self, then: Timestamp) {
-        let by_token = &mut self.by_token;
-        self.sessions.retain(|_, session| {
-            let keep = session.expires >= then;
-            if !keep {
-                by_token.remove(&session.token);
-            }
-            keep
-        });
+        let sessions = &mut self.sessions;
+        sessions.retain(|_, session| session.expires >= then);
+        self.by_token.retain(|_, session| sessions.contains_key(session));
+    }
+}
+
+impl Undo for Register {
+    fn turn(&mut self, turn: Turn) {
+        let Self { staff, sessions, by_token } = self;
+        staff.turn(turn);
+        sessions.turn(turn);
+        by_token.turn(turn);
     }
 }
 

@@ -1,10 +1,9 @@
 //! Grants that have not expired.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use model::entry::{GrantIssued, Why};
 use model::{
     AppId, ClassSet, CustomerId, Evidence, GrantId, Purpose, StaffId, Subject, TicketId, Tier, Timestamp,
+    Turn, Undo, UndoMap,
 };
 
 /// A grant, to whom it concerns.
@@ -95,13 +94,13 @@ type Holder = (StaffId, AppId, CustomerId);
 #[derive(Debug, Clone, Default, minicbor::Encode)]
 pub(super) struct Grants {
     #[n(0)]
-    held: BTreeMap<GrantId, Held>,
+    held: UndoMap<GrantId, Held>,
     /// Oldest first.
     #[n(1)]
-    by_holder: BTreeMap<Holder, Vec<GrantId>>,
+    by_holder: UndoMap<Holder, Vec<GrantId>>,
     /// What `held` says, in another order.
     #[cbor(skip)]
-    by_expiry: BTreeSet<(Timestamp, GrantId)>,
+    by_expiry: UndoMap<(Timestamp, GrantId), ()>,
 }
 
 impl Grants {
@@ -109,8 +108,8 @@ impl Grants {
         self.held.contains_key(&id)
     }
 
-    /// Revoked or not. When expired grants are dropped must not be seen from outside: a replay, which
-    /// admits one by one, drops them earlier.
+    /// Revoked or not. When expired grants are dropped must not be seen from outside: that is when a batch is
+    /// durable, and another replay may cut the batches elsewhere.
     pub(super) fn unexpired(&self, id: GrantId, now: Timestamp) -> Option<&Held> {
         self.held.get(&id).filter(|held| now < held.grant.expires)
     }
@@ -136,9 +135,12 @@ impl Grants {
     }
 
     pub(super) fn insert(&mut self, id: GrantId, held: Held) {
-        self.by_expiry.insert((held.grant.expires, id));
+        self.by_expiry.insert((held.grant.expires, id), ());
         if let Some(holder) = held.holder() {
-            self.by_holder.entry(holder).or_default().push(id);
+            match self.by_holder.get_mut(&holder) {
+                Some(ids) => ids.push(id),
+                None => self.by_holder.insert(holder, vec![id]),
+            }
         }
         self.held.insert(id, held);
     }
@@ -150,29 +152,32 @@ impl Grants {
     }
 
     pub(super) fn revoke_where(&mut self, condition: impl Fn(&Held) -> bool) {
-        self.held.values_mut().filter(|held| condition(held)).for_each(|held| held.revoked = true);
+        self.held.change_where(|held| !held.revoked && condition(held), |held| held.revoked = true);
     }
 
     /// Forgets whom the grants at this customer are about.
     pub(super) fn forget(&mut self, customer: &CustomerId) {
-        for held in self.held.values_mut().filter(|held| held.customer.as_ref() == Some(customer)) {
-            (held.customer, held.grant.ticket) = (None, None);
-        }
+        let about = |held: &Held| held.customer.as_ref() == Some(customer);
+        self.held.change_where(about, |held| (held.customer, held.grant.ticket) = (None, None));
         self.by_holder.retain(|(_, _, theirs), _| theirs != customer);
     }
 
     pub(super) fn drop_expired(&mut self, now: Timestamp) {
-        while let Some(&(expires, id)) = self.by_expiry.first()
+        while let Some((&(expires, id), ())) = self.by_expiry.first_key_value()
             && expires <= now
         {
             self.remove(id);
         }
     }
 
-    pub(super) fn remove(&mut self, id: GrantId) {
-        let Some(held) = self.held.remove(&id) else { return };
-        self.by_expiry.remove(&(held.grant.expires, id));
-        if let Some(holder) = held.holder()
+    fn remove(&mut self, id: GrantId) {
+        let Some((expires, holder)) = self.held.get(&id).map(|held| (held.grant.expires, held.holder()))
+        else {
+            return;
+        };
+        self.held.remove(&id);
+        self.by_expiry.remove(&(expires, id));
+        if let Some(holder) = holder
             && let Some(ids) = self.by_holder.get_mut(&holder)
         {
             ids.retain(|other| *other != id);
@@ -180,5 +185,14 @@ impl Grants {
                 self.by_holder.remove(&holder);
             }
         }
+    }
+}
+
+impl Undo for Grants {
+    fn turn(&mut self, turn: Turn) {
+        let Self { held, by_holder, by_expiry } = self;
+        held.turn(turn);
+        by_holder.turn(turn);
+        by_expiry.turn(turn);
     }
 }

@@ -25,6 +25,15 @@ impl Admission for SharedState {
     fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
         self.0.write().map_err(|_| Why::LedgerUnavailable)?.admit(group)
     }
+
+    // Only a panic of the commit thread poisons the lock, and then nothing is admitted any more.
+    fn undo(&mut self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).undo();
+    }
+
+    fn settle(&mut self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).settle();
+    }
 }
 
 impl people::Registered for SharedState {

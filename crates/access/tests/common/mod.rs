@@ -138,7 +138,15 @@ impl Log {
         Self { state: SharedState::default(), admitted: Vec::new(), now: START }
     }
 
+    /// One group that is a batch by itself.
     pub(crate) fn append(&mut self, drafts: Vec<Draft>) -> Result<(), Why> {
+        self.admit(drafts)?;
+        self.state.settle();
+        Ok(())
+    }
+
+    /// One group of a batch that is not durable yet.
+    pub(crate) fn admit(&mut self, drafts: Vec<Draft>) -> Result<(), Why> {
         let group: Vec<_> = (self.admitted.len() as u64..)
             .zip(drafts)
             .map(|(index, draft)| Record {

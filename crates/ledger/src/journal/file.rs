@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::frame::{self, Found};
-use super::{Batch, Journal, JournalReader, Visitor};
+use super::{Batch, BatchVisitor, Journal, JournalReader, Setback, Tip, Visitor};
 use crate::disk::{Disk, DiskFile, Readers};
 use crate::error::{At, LedgerError};
 
@@ -141,9 +141,6 @@ impl FileJournal {
     }
 }
 
-/// What looks at every batch of a journal.
-pub(crate) type BatchVisitor<'a> = dyn FnMut(&Batch) -> Result<(), LedgerError> + 'a;
-
 /// What an interrupted write left at the end of the last segment.
 struct Unfinished {
     path: PathBuf,
@@ -220,11 +217,18 @@ fn scan(
 }
 
 impl Journal for FileJournal {
-    fn commit(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+    /// The ledger's lock keeps others away: it is always this process's turn.
+    fn begin(&mut self, _: &Tip, _: &mut BatchVisitor<'_>) -> Result<(), Setback> {
+        Ok(())
+    }
+
+    fn pass(&mut self) {}
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), Setback> {
         if self.files.map().segments.last().is_none_or(|segment| segment.length >= self.segment_bytes) {
             self.begin_segment(batch.first())?;
         }
-        let Some((path, file)) = &mut self.last else { return Err(LedgerError::Stopped) };
+        let Some((path, file)) = &mut self.last else { return Err(LedgerError::Stopped.into()) };
         frame::write(batch, &mut self.buffer);
         file.write(&self.buffer).at("write", path)?;
         file.sync().at("sync", path)?;

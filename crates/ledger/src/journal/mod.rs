@@ -12,13 +12,44 @@ pub(crate) use batch::{Batch, BatchWriter};
 pub(crate) use file::FileJournal;
 
 use crate::error::LedgerError;
+use crate::tree::Hash;
 
-/// The writing side. There is one, on the commit thread.
+/// How far the ledger has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+}
+
+/// Why a turn could not be taken, or a batch is not durable.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    /// Nothing was appended by this turn, and the turn is over: decide again, and try again.
+    #[allow(dead_code, reason = "a journal in files has only fatal errors; one in a database has others")]
+    Again(String),
+    /// What is durable is unknown until the journal is opened again, or it is not the journal that it was.
+    Fatal(LedgerError),
+}
+
+impl From<LedgerError> for Setback {
+    fn from(error: LedgerError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+/// The writing side. There is one in a process, on the commit thread; where several processes write one journal
+/// they take turns.
 pub(crate) trait Journal: Send {
+    /// Takes the turn, and shows `visitor` the batches behind `tip` that others appended: from here to
+    /// [`commit`](Self::commit) or [`pass`](Self::pass) nobody else appends, so what is decided now holds.
+    fn begin(&mut self, tip: &Tip, visitor: &mut BatchVisitor<'_>) -> Result<(), Setback>;
+
     /// Appends the batch in one piece and returns once it is durable: after a crash either all of it is
-    /// there or, if this did not return, possibly none. Any error is fatal: what is on the disk is then
-    /// unknown until the journal is opened again.
-    fn commit(&mut self, batch: &Batch) -> Result<(), LedgerError>;
+    /// there or, if this did not return, possibly none. The turn is over, whatever comes of it.
+    fn commit(&mut self, batch: &Batch) -> Result<(), Setback>;
+
+    /// Gives up the turn.
+    fn pass(&mut self);
 
     /// A reader of what is durable.
     fn reader(&self) -> std::sync::Arc<dyn JournalReader>;
@@ -33,3 +64,6 @@ pub(crate) trait JournalReader: Send + Sync + Debug {
 
 /// What looks at batches.
 pub(crate) type Visitor<'a> = dyn FnMut(&Batch) -> Result<ControlFlow<()>, LedgerError> + 'a;
+
+/// What looks at every batch.
+pub(crate) type BatchVisitor<'a> = dyn FnMut(&Batch) -> Result<(), LedgerError> + 'a;

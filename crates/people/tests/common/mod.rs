@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use ledger::{Admission, Draft, Ledger, Options, Record};
 use model::entry::Why;
-use model::{AppId, Event, OsEntropy, Timestamp};
+use model::{AppId, Event, OsEntropy, Timestamp, Turn, Undo};
 use sightline_people::{
     Directory, Door, LoginMethod, LoginSettings, People, PeopleParts, Register, Registered, Seated,
     SessionLimits,
@@ -33,10 +33,17 @@ pub(crate) struct Fold(Arc<RwLock<Register>>);
 impl Admission for Fold {
     fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
         let mut register = self.0.write().unwrap();
-        let mut next = register.clone();
-        group.iter().try_for_each(|record| next.admit(&record.entry))?;
-        *register = next;
-        Ok(())
+        register.turn(Turn::Begin);
+        let admitted = group.iter().try_for_each(|record| register.admit(&record.entry));
+        admitted.inspect_err(|_| register.turn(Turn::Refuse))
+    }
+
+    fn undo(&mut self) {
+        self.0.write().unwrap().turn(Turn::Lose);
+    }
+
+    fn settle(&mut self) {
+        self.0.write().unwrap().turn(Turn::Settle);
     }
 }
 

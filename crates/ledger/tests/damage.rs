@@ -6,10 +6,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Home, ORIGIN, files, options, revealed, started};
+use common::{Home, ORIGIN, files, options, revealed, started, tree_only};
 use sightline_ledger::checkpoint::Checkpoint;
 use sightline_ledger::note::SignerKey;
-use sightline_ledger::verify::{Damage, Directory, Summary, check, entries, prove};
+use sightline_ledger::verify::{Damage, Directory, Options, Summary, check, entries, prove};
 use sightline_ledger::{AdmitAll, Archive, Ledger, LedgerError, LogVerifier};
 
 fn copy(from: &Path, to: &Path) {
@@ -30,7 +30,7 @@ fn verifier(dir: &Path) -> LogVerifier {
 }
 
 fn verify(dir: &Path, log: &LogVerifier) -> Result<Summary, Damage> {
-    check(&Directory::open(dir).unwrap(), log, None, &mut |_, _| {})
+    check(&Directory::open(dir).unwrap(), log, tree_only(), &mut |_, _| {}).map(|good| good.summary)
 }
 
 /// A ledger of five batches whose entries are released and not published, as a process that was killed leaves it.
@@ -240,10 +240,10 @@ async fn a_whole_log_verifies_and_says_in_numbers_what_was_checked() {
     let (home, public) = published().await;
     let log = verifier(&home.dir());
     let mut told = Vec::new();
-    let summary = check(&Directory::open(&public).unwrap(), &log, Some(&mut AdmitAll), &mut |done, of| {
+    let summary = check(&Directory::open(&public).unwrap(), &log, Options::default(), &mut |done, of| {
         told.push((done, of));
     });
-    let summary = summary.unwrap();
+    let summary = summary.unwrap().summary;
     assert_eq!((summary.origin.as_str(), summary.entries, summary.bundles), (ORIGIN, 600, 3));
     // Two full tiles and a partial one of leaves, and one of their roots.
     assert_eq!((summary.tiles, summary.signatures, summary.journal), (4, 1, None));
@@ -282,7 +282,7 @@ async fn every_flipped_bit_in_what_is_published_is_found_and_named() {
         fs::remove_file(&path).unwrap();
         match Directory::open(&public) {
             Ok(source) => {
-                let missing = check(&source, &log, None, &mut |_, _| {}).unwrap_err();
+                let missing = check(&source, &log, tree_only(), &mut |_, _| {}).unwrap_err();
                 assert!(matches!(missing, Damage::Missing { .. }) && missing.to_string().contains(&name));
             }
             Err(error) => assert_eq!(name, "checkpoint", "{error}"),

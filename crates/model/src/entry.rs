@@ -28,9 +28,16 @@ pub struct Entry {
 
 impl Entry {
     /// The bytes that the ledger hashes and keeps.
-    #[allow(clippy::expect_used)]
     pub fn encode(&self) -> Vec<u8> {
-        minicbor::to_vec(self).expect("a Vec takes every byte")
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Adds the bytes to `buffer`, for whoever encodes many.
+    #[allow(clippy::expect_used)]
+    pub fn encode_into(&self, buffer: &mut Vec<u8>) {
+        minicbor::encode(self, buffer).expect("a Vec takes every byte");
     }
 
     /// Reads [`encode`](Self::encode)d bytes. Bytes after the entry are an error.

@@ -1,0 +1,317 @@
+//! The rules that every log of Sightline keeps, as a fold over its entries.
+//!
+//! This is the auditor's own reading of the entries. It shares nothing with the admission that wrote them (the
+//! room `access`), so that a mistake there is found here, and it is small, so that it can be read in one sitting:
+//!
+//! - time never goes back;
+//! - a session is opened by somebody who is staff and may work, and every look, list and write happens in an open
+//!   session of its viewer, at the door of its app;
+//! - nothing is shown after the revocation of its session, its grant or its viewer (P2);
+//! - every look has a grant of its viewer in its app, in force and covering every class that it shows (P3);
+//! - `secret.*` is never shown;
+//! - a login alone gives nobody back what was taken away.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::entry::{Actor, GrantIssued, Revealed, SessionOpened, StaffRecorded, Target, Viewer};
+use model::{AppId, ClassSet, Entry, Event, Evidence, GrantId, SessionId, StaffId, StaffStatus, Timestamp};
+
+/// For so long what has expired is remembered, so that a breach can name it.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// So many sessions or grants are kept before those long expired are let go of for the first time.
+const SWEEP_AT: usize = 4096;
+
+/// Which rule an entry breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// Time went back.
+    #[error("it is of {time}, and the one before it of {before}")]
+    Time {
+        /// Its time.
+        time: Timestamp,
+        /// The time of the entry before.
+        before: Timestamp,
+    },
+    /// A session or grant that is opened or issued a second time.
+    #[error("{0} was there already")]
+    Twice(String),
+    /// A session that was never opened.
+    #[error("{0} was never opened, or has been over for more than a day")]
+    NoSession(SessionId),
+    /// A grant that was never issued.
+    #[error("{0} was never issued, or has been over for more than a day")]
+    NoGrant(GrantId),
+    /// A person the log does not know.
+    #[error("{0} was never recorded as staff")]
+    NoStaff(StaffId),
+    /// Shown after it was taken away.
+    #[error("{what} ended with entry {by}")]
+    Ended {
+        /// The session, grant or person.
+        what: String,
+        /// The entry that took it away.
+        by: u64,
+    },
+    /// Shown after its time was over.
+    #[error("{what} expired at {at}")]
+    Expired {
+        /// The session, grant or clearance.
+        what: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody else's.
+    #[error("{what} is that of {owner} in {app}")]
+    NotTheirs {
+        /// The session or grant.
+        what: String,
+        /// Whose it is.
+        owner: StaffId,
+        /// In which app.
+        app: AppId,
+    },
+    /// More was shown than was granted.
+    #[error("{grant} does not cover {classes}")]
+    Uncovered {
+        /// The grant.
+        grant: GrantId,
+        /// What it does not cover.
+        classes: ClassSet,
+    },
+    /// What is never shown was shown.
+    #[error("it shows {0}")]
+    Secret(ClassSet),
+    /// Suspended, and at work again by nobody's decision.
+    #[error("{staff} was suspended by entry {by}, and a login alone made them active again")]
+    Reinstated {
+        /// Who.
+        staff: StaffId,
+        /// The entry that suspended them.
+        by: u64,
+    },
+}
+
+/// How many of what there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Looks: entries that showed something of one customer.
+    pub looks: u64,
+    /// Of these, how many had each evidence class, from A to G.
+    pub evidence: [u64; Evidence::ALL.len()],
+    /// Lists.
+    pub lists: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Grants.
+    pub grants: u64,
+    /// Revocations.
+    pub revocations: u64,
+}
+
+/// What the rules need to know of the entries so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fold {
+    time: Timestamp,
+    tally: Tally,
+    staff: HashMap<StaffId, Standing>,
+    sessions: HashMap<SessionId, Held>,
+    grants: HashMap<GrantId, Held>,
+}
+
+/// A person's standing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Standing {
+    cleared_until: Option<Timestamp>,
+    /// The entry that suspended them.
+    ended: Option<u64>,
+}
+
+/// A session or a grant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Held {
+    staff: StaffId,
+    /// The app, or for a session the door.
+    app: AppId,
+    /// What a grant covers; for a session nothing.
+    classes: ClassSet,
+    expires: Timestamp,
+    /// The entry that took it away.
+    ended: Option<u64>,
+}
+
+impl Fold {
+    /// How many of what there were.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The time of the last entry.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// Takes in the next entry, or says which rule it breaks.
+    pub fn take(&mut self, index: u64, entry: &Entry) -> Result<(), Breach> {
+        let now = entry.time;
+        if now < self.time {
+            return Err(Breach::Time { time: now, before: self.time });
+        }
+        self.time = now;
+        match &entry.event {
+            Event::StaffRecorded(e) => self.staff(index, e)?,
+            Event::SessionOpened(e) => self.session(e)?,
+            Event::SessionClosed(e) => end(self.sessions.get_mut(&e.session), index),
+            Event::GrantIssued(e) => self.grant(e)?,
+            Event::Revealed(e) => self.look(e)?,
+            Event::Listed(e) => {
+                self.seat(&e.by)?;
+                never_secret(e.classes)?;
+                self.tally.lists += 1;
+                self.tally.rows += u64::from(e.rows);
+            }
+            Event::Written(e) => {
+                self.seat(&e.by)?;
+                self.tally.writes += 1;
+            }
+            Event::Revoked(e) => self.revoke(index, &e.target),
+            Event::Started(_)
+            | Event::SettingsInForce(_)
+            | Event::PolicyInForce(_)
+            | Event::Refused(_)
+            | Event::Questioned(_)
+            | Event::IncidentOpened(_) => {}
+        }
+        Ok(())
+    }
+
+    fn staff(&mut self, index: u64, StaffRecorded { record, by }: &StaffRecorded) -> Result<(), Breach> {
+        let before = self.staff.get(&record.staff).and_then(|standing| standing.ended);
+        let active = record.status == StaffStatus::Active;
+        if let (Some(by), true, Actor::System) = (before, active, by) {
+            return Err(Breach::Reinstated { staff: record.staff.clone(), by });
+        }
+        let ended = if active { None } else { Some(before.unwrap_or(index)) };
+        let standing = Standing { cleared_until: record.cleared_until, ended };
+        self.staff.insert(record.staff.clone(), standing);
+        if !active {
+            self.end_all_of(&record.staff, index);
+        }
+        Ok(())
+    }
+
+    fn session(&mut self, e: &SessionOpened) -> Result<(), Breach> {
+        self.may_work(&e.staff)?;
+        self.tally.sessions += 1;
+        let (staff, app) = (e.staff.clone(), e.door.clone());
+        let held = Held { staff, app, classes: ClassSet::EMPTY, expires: e.expires, ended: None };
+        keep(&mut self.sessions, e.session, held, self.time)
+    }
+
+    fn grant(&mut self, e: &GrantIssued) -> Result<(), Breach> {
+        self.may_work(&e.staff)?;
+        self.tally.grants += 1;
+        let (staff, app) = (e.staff.clone(), e.app.clone());
+        let held = Held { staff, app, classes: e.classes, expires: e.expires, ended: None };
+        keep(&mut self.grants, e.grant, held, self.time)
+    }
+
+    fn look(&mut self, e: &Revealed) -> Result<(), Breach> {
+        self.seat(&e.by)?;
+        never_secret(e.classes)?;
+        let grant = self.grants.get(&e.grant).ok_or(Breach::NoGrant(e.grant))?;
+        grant.admits(&e.grant, &e.by, self.time)?;
+        let uncovered = e.classes.without(grant.classes);
+        if !uncovered.is_empty() {
+            return Err(Breach::Uncovered { grant: e.grant, classes: uncovered });
+        }
+        self.tally.looks += 1;
+        self.tally.evidence[e.evidence as usize] += 1;
+        Ok(())
+    }
+
+    /// The viewer sits in an open session of their own, at this app's door, and may work.
+    fn seat(&self, by: &Viewer) -> Result<(), Breach> {
+        let session = self.sessions.get(&by.session).ok_or(Breach::NoSession(by.session))?;
+        session.admits(&by.session, by, self.time)?;
+        self.may_work(&by.staff)
+    }
+
+    fn may_work(&self, staff: &StaffId) -> Result<(), Breach> {
+        let standing = self.staff.get(staff).ok_or_else(|| Breach::NoStaff(staff.clone()))?;
+        match *standing {
+            Standing { ended: Some(by), .. } => Err(Breach::Ended { what: staff.to_string(), by }),
+            Standing { cleared_until: Some(at), .. } if at <= self.time => {
+                Err(Breach::Expired { what: format!("the clearance of {staff}"), at })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn revoke(&mut self, index: u64, target: &Target) {
+        self.tally.revocations += 1;
+        match target {
+            Target::Staff(staff) => {
+                if let Some(standing) = self.staff.get_mut(staff) {
+                    standing.ended.get_or_insert(index);
+                }
+                self.end_all_of(staff, index);
+            }
+            Target::Session(session) => end(self.sessions.get_mut(session), index),
+            Target::Grant(grant) => end(self.grants.get_mut(grant), index),
+        }
+    }
+
+    fn end_all_of(&mut self, staff: &StaffId, index: u64) {
+        let all = self.sessions.values_mut().chain(self.grants.values_mut());
+        all.filter(|held| held.staff == *staff).for_each(|held| end(Some(held), index));
+    }
+}
+
+impl Held {
+    fn admits(&self, id: &dyn std::fmt::Display, by: &Viewer, now: Timestamp) -> Result<(), Breach> {
+        let what = || id.to_string();
+        match self.ended {
+            Some(by) => Err(Breach::Ended { what: what(), by }),
+            None if self.expires <= now => Err(Breach::Expired { what: what(), at: self.expires }),
+            None if self.staff != by.staff || self.app != by.app => {
+                Err(Breach::NotTheirs { what: what(), owner: self.staff.clone(), app: self.app.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn end(held: Option<&mut Held>, index: u64) {
+    if let Some(held) = held {
+        held.ended.get_or_insert(index);
+    }
+}
+
+/// Keeps a new session or grant. When there is no more room, lets go of those long expired first.
+fn keep<K: Copy + Eq + std::hash::Hash + std::fmt::Display>(
+    all: &mut HashMap<K, Held>,
+    id: K,
+    held: Held,
+    now: Timestamp,
+) -> Result<(), Breach> {
+    if all.len() >= SWEEP_AT && all.len() == all.capacity() {
+        let then = now.minus(REMEMBERED);
+        all.retain(|_, held| held.expires > then);
+        // So that the next time is as far away as there are left.
+        all.reserve(all.len() + 1);
+    }
+    match all.insert(id, held) {
+        None => Ok(()),
+        Some(_) => Err(Breach::Twice(id.to_string())),
+    }
+}
+
+fn never_secret(classes: ClassSet) -> Result<(), Breach> {
+    let secret = classes.intersection(ClassSet::SECRET);
+    if secret.is_empty() { Ok(()) } else { Err(Breach::Secret(secret)) }
+}

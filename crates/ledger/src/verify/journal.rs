@@ -1,0 +1,55 @@
+//! Checking a log's own journal, where it is at hand.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Damage;
+use crate::checkpoint::Checkpoint;
+use crate::disk::OsDisk;
+use crate::error::LedgerError;
+use crate::journal::FileJournal;
+use crate::receipt::LogVerifier;
+use crate::tiler::Tiler;
+
+/// What was checked of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct JournalSummary {
+    /// How many entries it has: those published, and those since.
+    pub entries: u64,
+    /// How many batches, each with its signed checkpoint.
+    pub batches: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many bytes of a write that was going on or interrupted; nobody was promised what is in it.
+    pub unfinished_bytes: u64,
+}
+
+/// Checks every batch of a journal (checksum, root, signature), and that it has what is published.
+pub(super) fn check(dir: &Path, log: &LogVerifier, published: &Checkpoint) -> Result<JournalSummary, Damage> {
+    let mut tiler = Tiler::default();
+    let mut summary = JournalSummary { entries: 0, batches: 0, bytes: 0, unfinished_bytes: 0 };
+    let mut root = (published.size == 0).then(|| tiler.root());
+    let checked = FileJournal::read_only(Arc::new(OsDisk), dir, published.size, &mut |batch| {
+        for item in batch.items() {
+            let Ok(()) = tiler.add(item.entry, |_, _| Ok::<_, Infallible>(()));
+        }
+        let said = log.checkpoint(batch.checkpoint());
+        let said = said.map_err(|source| LedgerError::Checkpoint { path: dir.to_owned(), source })?;
+        if (said.size, said.root) != (tiler.size(), tiler.root()) {
+            return Err(LedgerError::WrongRoot { size: batch.end() });
+        }
+        if tiler.size() == published.size {
+            root = Some(tiler.root());
+        }
+        summary.entries = batch.end();
+        summary.batches += 1;
+        summary.bytes += batch.bytes().len() as u64;
+        Ok(())
+    });
+    let (_, unfinished_bytes) = checked.map_err(Damage::Journal)?;
+    if root != Some(published.root) {
+        return Err(Damage::Disagreement { size: published.size });
+    }
+    Ok(JournalSummary { unfinished_bytes, ..summary })
+}

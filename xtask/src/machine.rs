@@ -17,6 +17,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "request-tracker5", proof: "/usr/share/request-tracker5/libexec/rt-server" },
     Package { name: "rt5-db-sqlite", proof: "/usr/share/doc/rt5-db-sqlite" },
     Package { name: "rt5-standalone", proof: "/usr/share/doc/rt5-standalone" },
+    Package { name: "python3-venv", proof: "/usr/share/doc/python3-venv" },
 ];
 
 /// What only the benchmarks need.
@@ -25,7 +26,7 @@ const BENCH_PACKAGES: &[Package] = &[
     Package { name: "wrk", proof: "/usr/bin/wrk" },
 ];
 
-/// Installs the real peers that the tests run against: Chromium, Request Tracker, an OpenID provider.
+/// Installs the real peers that the tests run against: Chromium, Request Tracker, an OpenID provider, Python.
 pub(crate) fn prepare_for_tests() -> Outcome {
     let mut missing = missing(PACKAGES);
     for (program, package) in [("cc", "gcc"), ("node", "nodejs"), ("npm", "npm")] {
@@ -34,7 +35,8 @@ pub(crate) fn prepare_for_tests() -> Outcome {
         }
     }
     install(&missing)?;
-    node_modules()
+    node_modules()?;
+    python_packages()
 }
 
 /// Installs what the benchmarks run next to.
@@ -94,5 +96,21 @@ fn node_modules() -> Outcome {
         std::fs::copy(from.join(file), into.join(file)).map_err(|e| format!("{file}: {e}"))?;
     }
     run(Command::new("npm").current_dir(&into).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    std::fs::write(&installed, wanted).map_err(|e| format!("{}: {e}", installed.display()))
+}
+
+/// What `tools/verify.py` needs besides Python itself.
+const PYTHON_PACKAGES: &[&str] = &["cryptography==46.0.3"];
+
+/// Makes a Python environment with these packages beside the build, where the peers look for it.
+fn python_packages() -> Outcome {
+    let into = target().join("peers/python");
+    let (wanted, installed) = (PYTHON_PACKAGES.join("\n"), into.join("installed"));
+    if std::fs::read_to_string(&installed).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&into))?;
+    let pip = into.join("bin/pip");
+    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES))?;
     std::fs::write(&installed, wanted).map_err(|e| format!("{}: {e}", installed.display()))
 }

@@ -13,7 +13,7 @@ use model::{
     AppId, ClassSet, Clock, CustomerId, Event, Evidence, FieldClass, GrantId, Mode, Opening, OsEntropy,
     Purpose, ResponseId, SessionId, StaffId, Subject, SystemClock, TicketId, Tier,
 };
-use sightline_ledger::verify::{Directory, check};
+use sightline_ledger::verify::{self, Directory, check};
 use sightline_ledger::{AdmitAll, Draft, Ledger, LogVerifier, Options};
 
 const WHAT: &str = "usage: bench floor DIR | append DIR WRITERS SECONDS plain|looks | sqlite DIR WRITERS SECONDS \
@@ -318,13 +318,14 @@ fn prove(dir: &Path) {
     runtime().block_on(ledger.close());
 }
 
-/// Everything that can be checked without admission.
+/// The log and the journal; the entries were made up, so they keep no rules.
 fn verify(dir: &Path) {
     let log = LogVerifier::from_vkey(&std::fs::read_to_string(dir.join("log.vkey")).unwrap()).unwrap();
     let start = Instant::now();
-    let summary = check(&Directory::open(dir).unwrap(), &log, None, &mut |_, _| {}).unwrap();
+    let tree_only = verify::Options { rules: false, ..verify::Options::default() };
+    let good = check(&Directory::open(dir).unwrap(), &log, tree_only, &mut |_, _| {}).unwrap();
     say("seconds", start.elapsed().as_secs_f64());
-    say("per_second", summary.entries as f64 / start.elapsed().as_secs_f64());
+    say("per_second", good.summary.entries as f64 / start.elapsed().as_secs_f64());
 }
 
 /// Bytes by what they are for.

@@ -98,6 +98,11 @@ impl Receipt {
         self.index
     }
 
+    /// The checkpoint that it leads to, as a note.
+    pub fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
+
     /// The `.tlog-proof` text (c2sp.org/tlog-proof@v1). The `extra` line carries the entry, so that the
     /// text can be checked by itself.
     pub fn to_tlog_proof(&self) -> String {

@@ -1,9 +1,10 @@
 //! Real peers for tests: an OpenID Connect [`provider`](oidc), a [browser](chromium), and a
-//! [support tool](rt). Each starts on a free loopback port and ends when it is dropped. What is not
+//! [support tool](rt); and [Python](python), for programs that are written in it. Each starts on a free loopback port and ends when it is dropped. What is not
 //! installed is said loudly, with what to run.
 
 pub mod chromium;
 pub mod oidc;
+pub mod python;
 pub mod rt;
 
 mod process;

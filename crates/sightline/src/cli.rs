@@ -49,8 +49,8 @@ enum Command {
     /// Read the ledger.
     #[command(subcommand)]
     Log(Log),
-    /// Check a ledger or a receipt, offline, and say in numbers what was checked.
-    Verify(Verify),
+    /// Check a ledger, a published log or a receipt, offline, and say in numbers what was checked.
+    Verify(crate::verify::Verify),
     /// Derive the views again from the ledger.
     Rebuild(Place),
     /// Print a completion script for a shell.
@@ -324,22 +324,6 @@ pub(crate) struct LogEntry {
     pub(crate) index: u64,
     #[command(flatten)]
     pub(crate) place: Place,
-}
-
-/// Options of `sightline verify`.
-#[derive(Args)]
-pub(crate) struct Verify {
-    /// A data directory, a ledger directory, the URL of a console, or a `.tlog-proof` file.
-    pub(crate) what: String,
-    /// The log's verification key (a signed-note vkey), or a file that holds it. Known from elsewhere, it also
-    /// shows that this is the log it claims to be [default: the one that lies in the directory].
-    #[arg(long, value_name = "VKEY|FILE")]
-    pub(crate) vkey: Option<String>,
-    /// No progress bar.
-    #[arg(long)]
-    pub(crate) quiet: bool,
-    #[command(flatten)]
-    pub(crate) form: Form,
 }
 
 /// Reads the command line, runs what it asks for, and says what went wrong in one sentence.

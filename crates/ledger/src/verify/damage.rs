@@ -6,6 +6,7 @@ use model::entry::{DecodeError, Why};
 
 use super::fold::Breach;
 use crate::error::{CheckpointError, LedgerError};
+use crate::policy::NotAccepted;
 
 /// What is wrong with a log, and where.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,14 @@ pub enum Damage {
         path: String,
         /// What is wrong.
         source: CheckpointError,
+    },
+    /// The checkpoint is not to be believed by the policy.
+    #[error("{path}: {source}")]
+    NotAccepted {
+        /// Where it stands.
+        path: String,
+        /// Why.
+        source: NotAccepted,
     },
     /// A bundle that is cut off, too long, or holds another number of entries.
     #[error("{path} does not hold {expected} entries")]

@@ -184,6 +184,9 @@ impl Fold {
             | Event::PolicyInForce(_)
             | Event::Refused(_)
             | Event::Questioned(_)
+            | Event::Proposed(_)
+            | Event::Decided(_)
+            | Event::Erased(_)
             | Event::IncidentOpened(_) => {}
         }
         Ok(())

@@ -18,6 +18,7 @@ use model::{Entry, Timestamp};
 use crate::admission::Admission;
 use crate::checkpoint::Checkpoint;
 use crate::draft::{self, Record};
+use crate::policy::Policy;
 use crate::receipt::{LogVerifier, Receipt};
 use crate::tile::{self, FULL, Kind, TilePath};
 use crate::tree::{Spine, consistency_holds, inclusion_holds, leaf_hash};
@@ -59,6 +60,9 @@ pub struct Summary {
     pub last: Option<Timestamp>,
     /// What the entries say, counted; none if the rules were not checked.
     pub tally: Option<Tally>,
+    /// Who cosigned the checkpoint, as the policy calls them, and when (seconds since the Unix epoch). None if
+    /// no policy was given.
+    pub cosigned: Option<Vec<(String, u64)>>,
     /// Whether every entry was also admitted again, as the gateway did.
     pub replayed: bool,
     /// What was checked of the log's own journal, where it was at hand.
@@ -93,6 +97,8 @@ pub struct Options<'a> {
     pub only_new: bool,
     /// Checkpoints from elsewhere, from which the log must have grown too.
     pub known: &'a [Known],
+    /// Which logs and which quorum of witnesses to believe.
+    pub policy: Option<&'a Policy>,
     /// Whether the entries must keep the rules of Sightline's logs (see [`Fold`]).
     pub rules: bool,
     /// Also admit every entry again where it stands. Needs the whole log.
@@ -105,7 +111,7 @@ impl Default for Options<'_> {
     /// Everything is read, the rules are checked, and nothing was known before.
     fn default() -> Self {
         let readers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { kept: None, only_new: false, known: &[], rules: true, replay: None, readers }
+        Self { kept: None, only_new: false, known: &[], policy: None, rules: true, replay: None, readers }
     }
 }
 
@@ -132,6 +138,7 @@ pub fn check(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Checked, Damage> {
     let (note, checkpoint) = checkpoint(source, log)?;
+    let cosigned = options.policy.map(|policy| cosigned(policy, &note)).transpose()?;
     let known = known(log, &options, &checkpoint)?;
     let start = Start::of(source, log, &options, &checkpoint)?;
     let Options { rules, mut replay, readers, .. } = options;
@@ -153,6 +160,7 @@ pub fn check(
             first: None,
             last: None,
             tally: None,
+            cosigned,
             replayed: replay.is_some(),
             journal: None,
         },
@@ -182,6 +190,12 @@ pub fn check(
     }
     summary.tally = fold.as_ref().map(|fold| *fold.tally());
     Ok(Checked { summary, checkpoint: note, fold: fold.unwrap_or_default() })
+}
+
+/// Who cosigned the checkpoint, if they are enough.
+fn cosigned(policy: &Policy, note: &str) -> Result<Vec<(String, u64)>, Damage> {
+    let accepted = policy.check(note);
+    Ok(accepted.map_err(|source| Damage::NotAccepted { path: "checkpoint".into(), source })?.cosigned)
 }
 
 /// Every checkpoint that is known of this log, read, with its name. None is of more entries than it has now.
@@ -304,7 +318,8 @@ fn strays(source: &dyn Source, size: u64) -> Result<(), Damage> {
         let Some(now) = TilePath::at_size(tile.kind(), tile.number(), size) else { continue };
         if tile.width() < now.width() {
             let (old, whole) = (fetch_tile(source, tile)?, fetch_tile(source, now)?);
-            if tile::prefix(tile.kind(), &whole, tile.width()) != Some(&old) {
+            // Shorter than it should be is what a power cut left of it; it is served from the whole tile.
+            if !tile::prefix(tile.kind(), &whole, tile.width()).is_some_and(|right| right.starts_with(&old)) {
                 return Err(Damage::Partial { path });
             }
         }

@@ -42,7 +42,9 @@ impl Directory {
         let layout = Layout::new(dir, &Options::default());
         match layout.check(&OsDisk) {
             Ok(()) => Ok(Self { public: layout.public(), journal: Some(layout.journal()) }),
-            Err(LedgerError::NotALedger { .. }) if dir.join("checkpoint").is_file() => {
+            Err(LedgerError::NotALedger { .. })
+                if dir.join("checkpoint").is_file() || dir.join("tile").is_dir() =>
+            {
                 Ok(Self { public: dir.to_owned(), journal: None })
             }
             Err(error) => Err(error),

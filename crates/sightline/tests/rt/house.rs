@@ -157,7 +157,11 @@ impl House {
 
     /// Runs the program with no configuration; what it printed.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
-        let said = Command::new(SIGHTLINE).args(arguments).output().unwrap();
+        let said = Command::new(SIGHTLINE)
+            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(said.status.success(), "{said:?}");
         String::from_utf8(said.stdout).unwrap()
     }

@@ -199,7 +199,7 @@ fn what_was_moved_replaced_forged_or_does_not_belong_is_found_and_named() {
     cases.add("another origin", &["checkpoint"], |dir| {
         forge(dir, &owner(), Checkpoint { origin: "other.example/log".into(), ..honest.clone() });
     });
-    for foreign in ["thesis.txt", "tile/0/notes", "tile/0/000.p/300", "tile/entries/x001/001"] {
+    for foreign in ["thesis.txt", "tile/0/notes", "tile/0/000.p/300", "tile/entries/x000/001"] {
         cases.add("something foreign", &[foreign, "no part of a log"], |dir| {
             fs::create_dir_all(dir.join(foreign).parent().unwrap()).unwrap();
             fs::write(dir.join(foreign), "x").unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use model::{Entry, Opening};
+use model::{Entropy, Entry, Opening};
 use tokio::sync::watch;
 
 use crate::disk::{Disk, Readers, replace};
@@ -13,6 +13,7 @@ use crate::draft::{Record, opens};
 use crate::error::{At, LedgerError};
 use crate::head::HeadStore;
 use crate::journal::{Batch, JournalReader};
+use crate::note::grease;
 use crate::receipt::Receipt;
 use crate::shelf::Shelf;
 use crate::tile::TilePath;
@@ -27,20 +28,41 @@ pub(crate) struct Books {
     pub(crate) vault: Vault,
     pub(crate) shelf: Mutex<Shelf>,
     pub(crate) head: HeadStore,
-    /// Where the published checkpoint stands as a file.
-    pub(crate) checkpoint_path: PathBuf,
     pub(crate) published: RwLock<Published>,
+    /// The checkpoint that is given out: a published one, with whatever cosignatures came for it.
+    pub(crate) given: RwLock<Given>,
+    /// Where that one stands as a file.
+    pub(crate) checkpoint_path: PathBuf,
+    /// Whether a published checkpoint is given out only once witnesses were asked.
+    pub(crate) witnessed: bool,
+    /// For grease.
+    pub(crate) entropy: Arc<dyn Entropy>,
     /// How many entries are durable.
     pub(crate) durable: watch::Sender<u64>,
     /// Set once, by whoever meets the first fatal error.
     pub(crate) stopped: AtomicBool,
 }
 
-/// The last published checkpoint.
+/// A published checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Published {
     pub(crate) size: u64,
     pub(crate) note: Arc<str>,
+}
+
+/// The checkpoint that is given out.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    pub(crate) checkpoint: Published,
+    /// The same with grease, for whoever asks over the network. The file has none: it is derived again byte for byte.
+    pub(crate) greased: Arc<str>,
+}
+
+impl Given {
+    pub(crate) fn new(checkpoint: Published, entropy: &dyn Entropy) -> Self {
+        let greased = grease(&checkpoint.note, entropy).into();
+        Self { checkpoint, greased }
+    }
 }
 
 impl Books {
@@ -70,6 +92,10 @@ impl Books {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn given(&self) -> Given {
+        self.given.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, LedgerError> {
         read(&*self.journal, &self.vault, from, limit)
     }
@@ -84,7 +110,12 @@ impl Books {
         let entry = entry.ok_or(LedgerError::NoSuchEntry { index, size })?;
         let mut shelf = self.shelf();
         shelf.catch_up(&*self.journal, size)?;
-        Ok(Receipt::new(index, entry, shelf.inclusion(index)?, shelf.checkpoint().clone()))
+        // What witnesses have cosigned proves more than what only this log says.
+        let Published { size, note } = match self.given().checkpoint {
+            given if given.size > index => given,
+            _ => Published { size: shelf.size(), note: shelf.checkpoint().clone() },
+        };
+        Ok(Receipt::new(index, entry, shelf.inclusion(index, size)?, note))
     }
 
     pub(crate) fn consistency(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), LedgerError> {
@@ -94,7 +125,26 @@ impl Books {
         }
         let mut shelf = self.shelf();
         shelf.catch_up(&*self.journal, size)?;
-        Ok((shelf.consistency(old)?, shelf.checkpoint().clone()))
+        Ok((shelf.consistency(old, shelf.size())?, shelf.checkpoint().clone()))
+    }
+
+    pub(crate) fn growth(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
+        let size = self.size();
+        if old > new || new > size {
+            return Err(LedgerError::NoSuchEntry { index: old.max(new), size });
+        }
+        let mut shelf = self.shelf();
+        shelf.catch_up(&*self.journal, new)?;
+        shelf.consistency(old, new)
+    }
+
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        if size > self.size() {
+            return Err(LedgerError::NoSuchEntry { index: size, size: self.size() });
+        }
+        let mut shelf = self.shelf();
+        shelf.catch_up(&*self.journal, size)?;
+        shelf.root_at(size)
     }
 
     pub(crate) fn tile(&self, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
@@ -124,9 +174,17 @@ impl Books {
             (shelf.size(), shelf.checkpoint().clone())
         };
         self.head.swap(&self.published().note, &note)?;
+        let published = Published { size, note };
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = published.clone();
+        if self.witnessed { Ok(()) } else { self.give_out(published) }
+    }
+
+    /// Gives out a published checkpoint, from here on and as a file.
+    pub(crate) fn give_out(&self, checkpoint: Published) -> Result<(), LedgerError> {
         let path = &self.checkpoint_path;
-        replace(&*self.disk, path, note.as_bytes(), Readers::All).at("write", path)?;
-        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Published { size, note };
+        let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
+        replace(&*self.disk, path, checkpoint.note.as_bytes(), Readers::All).at("write", path)?;
+        *given = Given::new(checkpoint, &*self.entropy);
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ pub trait DiskFile: Send {
 pub trait Lock: Send + Sync {}
 
 /// Makes `path` hold `bytes`, durably, and so that at every moment it holds either the old bytes or the new.
-pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let new = beside(path);
     let mut file = disk.create(&new, readers)?;
     file.write(bytes)?;

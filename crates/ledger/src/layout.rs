@@ -16,10 +16,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::books::Published;
 use crate::disk::Disk;
 use crate::error::{At, LedgerError};
 use crate::note::SignerKey;
 use crate::options::Options;
+use crate::receipt::LogVerifier;
 use crate::vault::MasterKey;
 
 /// What the file `format` says.
@@ -76,6 +78,17 @@ impl Layout {
 
     pub(crate) fn checkpoint(&self) -> PathBuf {
         self.public().join("checkpoint")
+    }
+
+    /// The checkpoint that was given out last, if it is one of this log and not later than what was published.
+    pub(crate) fn given(&self, disk: &dyn Disk, log: &LogVerifier, published: &Published) -> Published {
+        let read = || {
+            let note = String::from_utf8(disk.read(&self.checkpoint()).ok()?).ok()?;
+            let size = log.checkpoint(&note).ok()?.size;
+            (size <= published.size).then(|| Published { size, note: note.into() })
+        };
+        // Only a copy: where it is missing or damaged, what was published takes its place.
+        read().unwrap_or_else(|| published.clone())
     }
 
     /// Whether there is a ledger of this version.

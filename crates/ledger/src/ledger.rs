@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use crate::admission::Admission;
-use crate::books::{Books, Published, records};
+use crate::books::{Books, Given, Published, records};
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Committer, Edge, Order, Publisher};
 use crate::disk::{Readers, replace};
@@ -112,14 +112,18 @@ impl Ledger {
         let Replay { shelf, last_time, promised, .. } = replay;
         let edge = Edge { frontier: shelf.frontier().clone(), time: last_time };
         let size = shelf.size();
+        let published = Published { size: promised.size, note: head_note.as_str().into() };
         let books = Arc::new(Books {
             disk: disk.clone(),
             journal: journal.reader(),
             vault,
             shelf: Mutex::new(shelf),
             head,
+            given: RwLock::new(Given::new(layout.given(&**disk, &verifier, &published), &*options.entropy)),
+            published: RwLock::new(published),
             checkpoint_path: layout.checkpoint(),
-            published: RwLock::new(Published { size: promised.size, note: head_note.as_str().into() }),
+            witnessed: options.witnessed,
+            entropy: options.entropy.clone(),
             durable: watch::Sender::new(size),
             stopped: AtomicBool::new(false),
         });
@@ -197,9 +201,43 @@ impl Ledger {
         self.books.consistency(old)
     }
 
-    /// The latest published checkpoint, as a signed note (text).
+    /// The proof that the first `old` entries are a beginning of the first `new`.
+    pub fn prove_growth_between(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.books.growth(old, new)
+    }
+
+    /// The root over the first `size` entries.
+    pub fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        self.books.root_at(size)
+    }
+
+    /// The checkpoint that is given out, as a signed note (text): the latest published one or, where witnesses
+    /// are asked, the latest that [`give_out`](Self::give_out) was told of. Carries a signature of a key that nobody
+    /// knows (grease), so that readers stay used to ignoring such.
     pub fn checkpoint(&self) -> String {
-        self.books.published().note.to_string()
+        self.books.given().greased.to_string()
+    }
+
+    /// The latest published checkpoint, with the signature of this log and no other.
+    pub fn published(&self) -> Arc<str> {
+        self.books.published().note
+    }
+
+    /// Gives out a published checkpoint with more signatures on it, unless a later one is given out already.
+    /// Refuses one that is not of this log, or that was not published.
+    pub fn give_out(&self, note: &str) -> Result<(), LedgerError> {
+        let path = self.books.checkpoint_path.clone();
+        let Checkpoint { size, root, .. } =
+            self.verifier.checkpoint(note).map_err(|source| LedgerError::Checkpoint { path, source })?;
+        let published = self.books.published().size;
+        if size > published {
+            return Err(LedgerError::NoSuchEntry { index: size, size: published });
+        }
+        if self.root_at(size)? != root {
+            return Err(LedgerError::WrongRoot { size });
+        }
+        let is_older = size < self.books.given().checkpoint.size;
+        if is_older { Ok(()) } else { self.books.give_out(Published { size, note: note.into() }) }
     }
 
     /// Serves `tile/…` and `tile/entries/…` (path without leading slash) for published sizes; `None` if there

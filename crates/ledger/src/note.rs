@@ -110,6 +110,12 @@ impl<'a> Note<'a> {
         self.text
     }
 
+    /// The same note with no signatures but those of `key`.
+    pub fn only(&self, key: &VerifierKey) -> String {
+        let lines: String = self.signatures_of(&key.0).map(|signature| key.0.line(signature)).collect();
+        format!("{}\n{lines}", self.text)
+    }
+
     /// What the lines with this key's name and number carry.
     pub(crate) fn signatures_of(&self, key: &Key) -> impl Iterator<Item = &[u8]> {
         let of_key = |line: &&SignatureLine<'_>| line.name == key.name && line.key_id == key.id;

@@ -23,6 +23,9 @@ pub struct Options {
     pub head: Option<PathBuf>,
     /// How often a checkpoint is published while the ledger grows.
     pub publish_every: Duration,
+    /// Whether witnesses are asked to cosign: then a published checkpoint is not given out by itself, but by
+    /// [`Ledger::give_out`](crate::Ledger::give_out) once they were asked.
+    pub witnessed: bool,
     /// A segment of the journal ends after this many bytes.
     pub segment_bytes: u64,
     /// How long an entry waits for a journal that cannot be reached, before its caller is told.
@@ -39,6 +42,7 @@ impl Default for Options {
             disk: Arc::new(OsDisk),
             head: None,
             publish_every: Duration::from_secs(1),
+            witnessed: false,
             segment_bytes: 64 * 1024 * 1024,
             patience: Duration::from_secs(5),
             fatal: Arc::new(Abort),

@@ -43,6 +43,11 @@ impl LogVerifier {
         Ok(Self::new(VerifierKey::parse(vkey)?))
     }
 
+    /// The log's key.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
     /// The `vkey` line of signed-note.
     pub fn vkey(&self) -> String {
         self.key.to_string()

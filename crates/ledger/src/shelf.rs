@@ -106,14 +106,20 @@ impl Shelf {
         Ok(tile::prefix(tile.kind(), &bytes, tile.width()).map(<[u8]>::to_vec))
     }
 
-    /// The inclusion proof of an entry in the tree as it is.
-    pub(crate) fn inclusion(&self, index: u64) -> Result<Vec<Hash>, LedgerError> {
-        Spine::of(self, self.size())?.inclusion(self, index)
+    /// The inclusion proof of an entry in the tree over the first `size` entries, which must be there.
+    pub(crate) fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        Spine::of(self, size)?.inclusion(self, index)
     }
 
-    /// The proof that the tree over the first `old` entries is a beginning of the tree as it is.
-    pub(crate) fn consistency(&self, old: u64) -> Result<Vec<Hash>, LedgerError> {
-        Spine::of(self, self.size())?.consistency(self, old)
+    /// The proof that the tree over the first `old` entries is a beginning of that over the first `new`, which
+    /// must be there.
+    pub(crate) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
+        Spine::of(self, new)?.consistency(self, old)
+    }
+
+    /// The root over the first `size` entries, which must be there.
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        Ok(Spine::of(self, size)?.root())
     }
 
     fn full_tile(&self, level: u8, number: u64) -> Result<Arc<[u8]>, LedgerError> {

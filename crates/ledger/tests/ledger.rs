@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Home, START, listed, questioned, refused, revealed, started};
 use model::entry::Why;
 use model::{CustomerId, Event, Timestamp};
+use sightline_ledger::cosignature::WitnessSigner;
 use sightline_ledger::error::Malformed;
+use sightline_ledger::note::SignerKey;
 use sightline_ledger::tree::consistency_holds;
 use sightline_ledger::{
     Admission, AdmitAll, AppendError, Draft, Ledger, LedgerError, LogVerifier, Receipt, Record,
@@ -294,4 +298,54 @@ async fn no_file_of_the_ledger_names_a_customer() {
             assert!(!bytes.windows(4).any(|window| window == name.as_bytes()), "{}", path.display());
         }
     }
+}
+
+#[tokio::test]
+async fn with_witnesses_a_checkpoint_is_given_out_only_by_hand_and_never_an_older_or_a_foreign_one() {
+    let mut home = Home::new();
+    (home.options.witnessed, home.options.publish_every) = (true, Duration::from_millis(5));
+    let ledger = home.open();
+    let size_of = |ledger: &Ledger| ledger.verifier().checkpoint(&ledger.checkpoint()).unwrap().size;
+    ledger.append_all((0..5).map(started).collect()).await.unwrap();
+    let published = |size| {
+        let ledger = ledger.clone();
+        async move {
+            while ledger.verifier().checkpoint(&ledger.published()).unwrap().size < size {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            ledger.published().to_string()
+        }
+    };
+    let five = published(5).await;
+    assert_eq!(size_of(&ledger), 0, "published, and not given out yet");
+    let witness = WitnessSigner::new("w.example", &[3; 32]).unwrap();
+    let text = five.split_inclusive("\n\n").next().unwrap().trim_end().to_owned() + "\n";
+    let line = witness.cosign(&text, 1_750_000_000).line;
+    ledger.give_out(&format!("{five}{line}")).unwrap();
+    assert!(ledger.checkpoint().contains(&line) && ledger.checkpoint().contains("— grease.invalid/"));
+    assert_eq!(std::fs::read_to_string(home.path("public/checkpoint")).unwrap(), format!("{five}{line}"));
+    // Receipts are against what the witness has signed, as far as it goes.
+    ledger.append(started(6)).await.unwrap();
+    let proof = |index| ledger.prove(index).unwrap().to_tlog_proof();
+    assert!(proof(4).contains(&line) && !proof(5).contains(&line));
+    for index in 0..6 {
+        ledger.prove(index).unwrap().verify(ledger.verifier()).unwrap();
+    }
+    let six = published(6).await;
+    ledger.give_out(&six).unwrap();
+    ledger.give_out(&five).unwrap();
+    assert_eq!(size_of(&ledger), 6, "never back");
+    let foreign = SignerKey::new(common::ORIGIN, &[9; 32]).unwrap().sign(&text);
+    assert!(ledger.give_out(&foreign).is_err());
+    // Growth is proved between any two sizes, as a witness asks for it.
+    for (old, new) in [(0, 5), (5, 5), (3, 6), (5, 6)] {
+        let proof = ledger.prove_growth_between(old, new).unwrap();
+        let root = |size| ledger.root_at(size).unwrap();
+        assert!(consistency_holds(old, &root(old), new, &root(new), &proof), "{old} in {new}");
+    }
+    assert!(ledger.prove_growth_between(6, 5).is_err() && ledger.root_at(7).is_err());
+    ledger.close().await;
+    drop(ledger);
+    // What was given out survives a restart.
+    assert_eq!(size_of(&home.open()), 6);
 }

@@ -28,9 +28,12 @@ pub use shared::SharedState;
 pub use shift::Remaining;
 use shift::Shift;
 
+/// Which version of the state a snapshot holds.
+const FORM: &[u8] = b"access 1\n";
+
 /// Everything that admission decides against. Deterministic, and encodable, so that a replay can be
 /// compared byte for byte.
-#[derive(Debug, Clone, Default, minicbor::Encode)]
+#[derive(Debug, Clone, Default, minicbor::Encode, minicbor::Decode)]
 pub struct State {
     /// Staff and sessions.
     #[n(0)]
@@ -138,6 +141,22 @@ impl State {
     #[allow(clippy::expect_used)]
     pub fn encode(&self) -> Vec<u8> {
         minicbor::to_vec(self).expect("a Vec takes every byte")
+    }
+
+    /// The state to start from instead of a replay, where its bytes are of this version of it. Whoever changes what a
+    /// replay comes to, without a change of what is encoded, counts [`FORM`] up.
+    pub fn save(&self) -> Vec<u8> {
+        [FORM, &self.encode()].concat()
+    }
+
+    /// Reads [`save`](Self::save)d bytes, if they are of this version.
+    pub fn load(saved: &[u8]) -> Option<Self> {
+        let encoded = saved.strip_prefix(FORM)?;
+        let mut state: Self = minicbor::decode(encoded).ok()?;
+        state.grants.order_by_expiry();
+        state.turn(Turn::Settle);
+        // What this version does not know it would forget.
+        (state.encode() == encoded).then_some(state)
     }
 
     /// Admits `group` and absorbs all of it, or says why not and leaves no trace of any of it. Each

@@ -13,7 +13,8 @@ use ledger::{AppendError, Ledger, Options};
 use model::entry::{Actor, RevokeReason, Target, Viewer, Why};
 use model::{Budgets, Clock, Event, Mode, Role, SystemClock};
 use sightline_access::{
-    Access, Basis, Look, Policy, SharedState, TicketActor, TicketEvent, TicketWhat, Tickets, revocation,
+    Access, Basis, Look, Policy, SharedState, State, TicketActor, TicketEvent, TicketWhat, Tickets,
+    revocation,
 };
 
 fn open(dir: &Path) -> (Ledger, SharedState) {
@@ -123,7 +124,14 @@ async fn a_ledger_that_is_opened_again_gives_the_same_state_also_without_its_era
     ledger.close().await;
     drop(ledger);
     let (ledger, state) = open(&dir.path().join("log"));
-    assert_eq!(state.read().encode(), before);
+    assert_eq!(state.read().encode(), before, "from a snapshot");
+    let saved = state.read().save();
+    assert_eq!(State::load(&saved).map(|state| state.encode()), Some(before.clone()));
+    assert!(State::load(&saved[1..]).is_none() && State::load(&saved[..saved.len() - 1]).is_none());
+    ledger.close().await;
+    std::fs::remove_dir_all(dir.path().join("log/snapshot")).unwrap();
+    let (ledger, state) = open(&dir.path().join("log"));
+    assert_eq!(state.read().encode(), before, "from a replay");
 
     assert!(ledger.destroy(&"c-1".into()).unwrap());
     ledger.close().await;

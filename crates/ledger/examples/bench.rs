@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use model::clock::random;
-use model::entry::{Action, GrantIssued, Revealed, Started, Viewer};
+use model::entry::{Action, GrantIssued, Revealed, Started, Viewer, Why};
 use model::{
     AppId, ClassSet, Clock, CustomerId, Event, Evidence, FieldClass, GrantId, Mode, Opening, OsEntropy,
     Purpose, ResponseId, SessionId, StaffId, Subject, SystemClock, TicketId, Tier,
 };
 use sightline_ledger::verify::{self, Directory, check};
-use sightline_ledger::{AdmitAll, Draft, Ledger, LogVerifier, Options};
+use sightline_ledger::{Admission, Draft, Ledger, LogVerifier, Options, Record};
 
 const WHAT: &str = "usage: bench floor DIR | append DIR WRITERS SECONDS plain|looks | sqlite DIR WRITERS SECONDS \
                     | fill DIR ENTRIES | open DIR | prove DIR | verify DIR | disk DIR";
@@ -141,12 +141,29 @@ impl Draw {
     }
 }
 
+/// Admits everything, and has a state to save as large as that of some thousand live grants.
+struct Saved;
+
+impl Admission for Saved {
+    fn admit(&mut self, _: &[Record]) -> Result<(), Why> {
+        Ok(())
+    }
+    fn undo(&mut self) {}
+    fn settle(&mut self) {}
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(vec![0; 1024 * 1024])
+    }
+    fn load(&mut self, saved: &[u8]) -> bool {
+        saved.len() == 1024 * 1024
+    }
+}
+
 /// A new ledger in `dir`, or the one that is there.
 fn ledger(dir: &Path) -> Ledger {
     if !dir.join("format").exists() {
         Ledger::create(dir, "ledger.example/bench", &Options::default()).unwrap();
     }
-    Ledger::open(dir, &Options::default(), AdmitAll).unwrap()
+    Ledger::open(dir, &Options::default(), Saved).unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -22,6 +22,19 @@ pub trait Admission: Send + 'static {
     /// Everything admitted so far is durable. Called after every batch, live and at replay, but batches may be
     /// cut elsewhere at a replay: what is tidied up here must make no difference to what is admitted later.
     fn settle(&mut self);
+
+    /// The whole state as bytes, settled, so that a later start can [`load`](Self::load) it instead of replaying.
+    /// The ledger keeps them encrypted. `None`: this state cannot be saved.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Becomes the state that was [saved](Self::save), and says so; or stays as it is, because these bytes are not of
+    /// this version of this state. Called before anything was admitted.
+    fn load(&mut self, saved: &[u8]) -> bool {
+        let _ = saved;
+        false
+    }
 }
 
 /// Admits everything; for tools that only read, and tests.

@@ -15,8 +15,10 @@ use crate::head::HeadStore;
 use crate::journal::{Batch, JournalReader};
 use crate::note::grease;
 use crate::receipt::Receipt;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, TileStore};
+use crate::snapshot::SnapshotStore;
 use crate::tile::TilePath;
+use crate::tiler::Edge;
 use crate::tree::Hash;
 use crate::vault::Vault;
 
@@ -28,6 +30,7 @@ pub(crate) struct Books {
     pub(crate) vault: Vault,
     pub(crate) shelf: Mutex<Shelf>,
     pub(crate) head: HeadStore,
+    pub(crate) snapshots: SnapshotStore,
     pub(crate) published: RwLock<Published>,
     /// The checkpoint that is given out: a published one, with whatever cosignatures came for it.
     pub(crate) given: RwLock<Given>,
@@ -152,6 +155,20 @@ impl Books {
             Ok(tile) if tile.is_within(self.published().size) => self.shelf().tile(tile),
             _ => Ok(None),
         }
+    }
+
+    /// The edge of the tree over the first `size` entries, which must be durable.
+    pub(crate) fn edge_at(&self, size: u64) -> Result<Edge, LedgerError> {
+        let mut shelf = self.shelf();
+        shelf.catch_up(&*self.journal, size)?;
+        shelf.edge_at(size)
+    }
+
+    /// Up to `most` full tiles that may not be durable, where they are, and how many there are besides.
+    pub(crate) fn take_unsynced(&self, most: usize) -> (TileStore, Vec<TilePath>, usize) {
+        let mut shelf = self.shelf();
+        let (store, tiles) = shelf.take_unsynced(most);
+        (store, tiles, shelf.unsynced())
     }
 
     /// Publishes what is durable, if that is more than what is published.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use model::entry::Why;
 use model::{Clock, Entry, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::admission::Admission;
 use crate::books::{Books, records};
@@ -19,6 +20,7 @@ use crate::journal::{Batch, BatchWriter, Journal, Setback, Tip};
 use crate::note::SignerKey;
 use crate::options::Fatal;
 use crate::receipt::{LogVerifier, Receipt};
+use crate::snapshotter::{Moment, Snapshotter};
 use crate::tree::{Frontier, Spine, leaf_hash};
 
 /// A batch takes no further groups once it has this many bytes: who waits for a sync should not also wait for
@@ -83,7 +85,6 @@ impl Decided {
 struct Durable {
     batch: Batch,
     spine: Spine,
-    note: Arc<str>,
 }
 
 /// What the commit thread works with.
@@ -100,7 +101,8 @@ pub(crate) struct Committer {
     pub(crate) fatal: Arc<dyn Fatal>,
     pub(crate) books: Arc<Books>,
     pub(crate) publisher: Publisher,
-    /// Held until both threads have ended.
+    pub(crate) snapshotter: Snapshotter,
+    /// Held until all threads have ended.
     pub(crate) lock: Box<dyn Lock>,
 }
 
@@ -110,6 +112,8 @@ pub(crate) struct Edge {
     pub(crate) frontier: Frontier,
     /// The time of the last entry: time in the ledger never goes back.
     pub(crate) time: Timestamp,
+    /// The checkpoint up to here, as a note.
+    pub(crate) note: Arc<str>,
 }
 
 /// The publishing thread, which ends when it is asked no more.
@@ -122,10 +126,16 @@ impl Committer {
     /// Runs until the ledger is closed, dropped, or its disk fails.
     pub(crate) fn run(mut self) {
         let closing = self.take_orders();
-        let Self { mut orders, publisher, lock, .. } = self;
+        if self.snapshotter.is_behind(self.edge.frontier.size()) && !self.books.has_stopped() {
+            self.snapshot();
+        }
+        let Self { mut orders, publisher, snapshotter, lock, books, .. } = self;
+        snapshotter.finish();
         drop(publisher.stop);
         // If it panicked there is nothing left to publish with.
         let _ = publisher.thread.join();
+        // With the last handle the store of keys closes, which removes files of its own.
+        drop(books);
         drop(lock);
         // An order that was on its way into the queue when it closed would lie there as long as somebody has a
         // handle, and whoever sent it would wait as long: only an emptied queue has answered everybody.
@@ -214,6 +224,9 @@ impl Committer {
             Ok(durable) => {
                 self.admission.settle();
                 self.release(decided, &durable);
+                if self.snapshotter.is_due(self.edge.frontier.size()) {
+                    self.snapshot();
+                }
                 Ok(())
             }
             Err(setback) => {
@@ -221,6 +234,15 @@ impl Committer {
                 groups.extend(decided.into_iter().map(Decided::taken_back));
                 Err(setback)
             }
+        }
+    }
+
+    /// Has a snapshot written of where things stand, if admission can be saved.
+    fn snapshot(&mut self) {
+        let Edge { frontier, time, note } = &self.edge;
+        if let Some(saved) = self.admission.save() {
+            let (size, admission) = (frontier.size(), Zeroizing::new(saved));
+            self.snapshotter.order(Moment { size, note: note.clone(), time: *time, admission });
         }
     }
 
@@ -252,19 +274,19 @@ impl Committer {
         let spine = edge.frontier.spine();
         let origin = self.signer.public().name().to_owned();
         let checkpoint = Checkpoint { origin, size: edge.frontier.size(), root: spine.root() };
-        let note: Arc<str> = self.signer.sign(&checkpoint.body()).into();
-        let batch = batch.close(&note);
+        edge.note = self.signer.sign(&checkpoint.body()).into();
+        let batch = batch.close(&edge.note);
         self.journal.commit(&batch)?;
         self.edge = edge;
-        Ok(Durable { batch, spine, note })
+        Ok(Durable { batch, spine })
     }
 
     /// Tells everybody, with their receipts.
     fn release(&mut self, decided: Vec<Decided>, durable: &Durable) {
-        let Durable { batch, spine, note } = durable;
+        let Durable { batch, spine } = durable;
         self.books.grow(batch.end());
         let mut items = batch.items();
-        let frontier = &self.edge.frontier;
+        let Edge { frontier, note, .. } = &self.edge;
         answer(decided, |count| {
             let receipts = items.by_ref().take(count).map(|item| {
                 let Ok(path) = spine.inclusion(frontier, item.index);
@@ -321,6 +343,7 @@ impl Edge {
             admission.admit(&[record]).map_err(|why| LedgerError::Contradiction { index, why })?;
         }
         admission.settle();
+        next.note = batch.checkpoint().into();
         next.frontier.forget();
         *self = next;
         Ok(())

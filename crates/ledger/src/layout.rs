@@ -7,6 +7,7 @@
 //! master.key    what customer keys are wrapped with (0600)
 //! keys.db       customer keys
 //! journal/      the truth
+//! snapshot/     what replaying the journal comes to; may be removed while nothing runs
 //! head/         the last published checkpoint, unless it is configured to be elsewhere
 //! public/       a whole C2SP log as static files: checkpoint, tile/…
 //! ```
@@ -66,6 +67,10 @@ impl Layout {
 
     pub(crate) fn journal(&self) -> PathBuf {
         self.dir.join("journal")
+    }
+
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        self.dir.join("snapshot")
     }
 
     pub(crate) fn head(&self) -> PathBuf {

@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use model::CustomerId;
 use model::clock::random;
-use model::{CustomerId, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use crate::admission::Admission;
-use crate::books::{Books, Given, Published, records};
+use crate::books::{Books, Given, Published};
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Committer, Edge, Order, Publisher};
 use crate::disk::{Readers, replace};
@@ -24,7 +24,9 @@ use crate::layout::{FORMAT, Layout};
 use crate::note::SignerKey;
 use crate::options::{Fatal, Options};
 use crate::receipt::{LogVerifier, Receipt};
-use crate::shelf::Shelf;
+use crate::replay::{Replayed, Start};
+use crate::snapshot::SnapshotStore;
+use crate::snapshotter::Snapshotter;
 use crate::tree::{Hash, empty_root};
 use crate::vault::{MasterKey, Vault};
 
@@ -68,7 +70,7 @@ impl Ledger {
     }
 
     /// Opens the ledger in `dir`, takes its lock, cuts off an interrupted write, and replays every record into
-    /// `admission`.
+    /// `admission`, or those since a snapshot that `admission` [loads](Admission::load).
     pub fn open(dir: &Path, options: &Options, mut admission: impl Admission) -> Result<Ledger, LedgerError> {
         let disk = &options.disk;
         let layout = Layout::new(dir, options);
@@ -85,32 +87,27 @@ impl Ledger {
             .checkpoint(&head_note)
             .map_err(|source| LedgerError::Checkpoint { path: head.path(), source })?;
 
-        let mut replay = Replay {
-            shelf: Shelf::new(disk.clone(), layout.public(), head_note.as_str().into()),
-            last_time: Timestamp(0),
-            root_at_head: None,
-            promised,
-        };
-        replay.note_root();
-        let journal = FileJournal::open(
+        let snapshots = SnapshotStore::new(
             disk.clone(),
-            &layout.journal(),
-            options.segment_bytes,
-            replay.promised.size,
-            &mut |batch| {
-                replay.shelf.take(batch)?;
-                replay.note_root();
-                for record in records(&vault, batch) {
-                    replay.admit(record?, &mut admission)?;
-                }
-                admission.settle();
-                Ok(())
-            },
-        )?;
-        replay.check(&head, &verifier, &layout)?;
-
-        let Replay { shelf, last_time, promised, .. } = replay;
-        let edge = Edge { frontier: shelf.frontier().clone(), time: last_time };
+            layout.snapshot(),
+            &master,
+            options.entropy.clone(),
+            verifier.clone(),
+        );
+        let start = Start {
+            disk,
+            layout: &layout,
+            segment_bytes: options.segment_bytes,
+            log: &verifier,
+            vault: &vault,
+            head: &head,
+            head_note: &head_note,
+            promised: &promised,
+            snapshots: &snapshots,
+        };
+        let Replayed { journal, shelf, last_time, began_at } = start.replay(&mut admission)?;
+        let edge =
+            Edge { frontier: shelf.frontier().clone(), time: last_time, note: shelf.checkpoint().clone() };
         let size = shelf.size();
         let published = Published { size: promised.size, note: head_note.as_str().into() };
         let books = Arc::new(Books {
@@ -119,6 +116,7 @@ impl Ledger {
             vault,
             shelf: Mutex::new(shelf),
             head,
+            snapshots,
             given: RwLock::new(Given::new(layout.given(&**disk, &verifier, &published), &*options.entropy)),
             published: RwLock::new(published),
             checkpoint_path: layout.checkpoint(),
@@ -130,6 +128,8 @@ impl Ledger {
         books.publish_all()?;
 
         let publisher = start_publisher(books.clone(), options)?;
+        let snapshotter =
+            Snapshotter::start(books.clone(), options.fatal.clone(), options.snapshot_every, began_at)?;
         let (orders, queue) = mpsc::channel(QUEUE);
         let committer = Committer {
             orders: queue,
@@ -143,6 +143,7 @@ impl Ledger {
             fatal: options.fatal.clone(),
             books: books.clone(),
             publisher,
+            snapshotter,
             lock,
         };
         let thread = std::thread::Builder::new().name("ledger-commit".to_owned());
@@ -254,6 +255,7 @@ impl Ledger {
     /// Destroys the key of a customer: from here on none of their openings can be read, and every proof
     /// still verifies. Whether there was a key.
     pub fn destroy(&self, customer: &CustomerId) -> Result<bool, LedgerError> {
+        self.books.snapshots.forget()?;
         self.books.vault.destroy(customer)
     }
 
@@ -264,43 +266,6 @@ impl Ledger {
             // An error means that the thread has ended, which is what was asked for.
             let _ = closed.await;
         }
-    }
-}
-
-/// What is learned while the journal is read at the start.
-struct Replay {
-    shelf: Shelf,
-    last_time: Timestamp,
-    /// What the head store says was published.
-    promised: Checkpoint,
-    /// The journal's root at that size.
-    root_at_head: Option<Hash>,
-}
-
-impl Replay {
-    fn note_root(&mut self) {
-        if self.shelf.size() == self.promised.size {
-            self.root_at_head = Some(self.shelf.root());
-        }
-    }
-
-    fn admit(&mut self, record: Record, admission: &mut impl Admission) -> Result<(), LedgerError> {
-        self.last_time = self.last_time.max(record.entry.time);
-        let index = record.index;
-        admission.admit(&[record]).map_err(|why| LedgerError::Contradiction { index, why })
-    }
-
-    /// Whether the journal holds everything that was published, and is of this log.
-    fn check(&self, head: &HeadStore, verifier: &LogVerifier, layout: &Layout) -> Result<(), LedgerError> {
-        let (path, size) = (head.path(), self.shelf.size());
-        if size < self.promised.size {
-            return Err(LedgerError::RolledBack { path, head: self.promised.size, size });
-        }
-        if self.root_at_head != Some(self.promised.root) {
-            return Err(LedgerError::Forked { path, size: self.promised.size });
-        }
-        let last = verifier.checkpoint(self.shelf.checkpoint());
-        last.map(drop).map_err(|source| LedgerError::Checkpoint { path: layout.journal(), source })
     }
 }
 

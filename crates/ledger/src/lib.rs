@@ -27,7 +27,10 @@ mod journal;
 mod layout;
 mod ledger;
 mod options;
+mod replay;
 mod shelf;
+mod snapshot;
+mod snapshotter;
 mod tiler;
 mod vault;
 

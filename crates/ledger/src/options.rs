@@ -26,6 +26,8 @@ pub struct Options {
     /// Whether witnesses are asked to cosign: then a published checkpoint is not given out by itself, but by
     /// [`Ledger::give_out`](crate::Ledger::give_out) once they were asked.
     pub witnessed: bool,
+    /// After how many entries a snapshot is written, so that the next start replays no more than about these.
+    pub snapshot_every: u64,
     /// A segment of the journal ends after this many bytes.
     pub segment_bytes: u64,
     /// How long an entry waits for a journal that cannot be reached, before its caller is told.
@@ -43,6 +45,7 @@ impl Default for Options {
             head: None,
             publish_every: Duration::from_secs(1),
             witnessed: false,
+            snapshot_every: 100_000,
             segment_bytes: 64 * 1024 * 1024,
             patience: Duration::from_secs(5),
             fatal: Arc::new(Abort),

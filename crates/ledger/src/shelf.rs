@@ -1,8 +1,10 @@
 //! Tiles and bundles, derived from the journal: full ones as files, the growing ones in memory.
 //!
-//! Nothing here is synced. What a crash leaves behind is compared when the journal is replayed at the next
-//! start, by the same code that derives tiles in operation, and written again where it differs.
+//! Tiles are written without a sync. What a crash leaves behind is compared when the journal is replayed at the next
+//! start, by the same code that derives tiles in operation, and written again where it differs. Only a snapshot, which
+//! spares the replay, needs the full tiles below it to be durable, and syncs them first.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ use crate::disk::{Disk, replace_derived};
 use crate::error::{At, LedgerError};
 use crate::journal::{Batch, JournalReader};
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
-use crate::tiler::Tiler;
+use crate::tiler::{Edge, Tiler};
 use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
 
 /// The tiles of the tree over the first [`size`](Self::size) entries.
@@ -21,6 +23,8 @@ use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
 pub(crate) struct Shelf {
     store: TileStore,
     tiler: Tiler,
+    /// Full tiles that were written, or found, and may not be durable.
+    unsynced: Vec<TilePath>,
     /// The checkpoint of the last batch taken in.
     checkpoint: Arc<str>,
     /// For each tile level, the full tile that was read last.
@@ -35,9 +39,11 @@ struct Cached {
 }
 
 impl Shelf {
-    /// The shelf of the tree without entries.
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, checkpoint: Arc<str>) -> Self {
-        Self { store: TileStore { disk, dir }, tiler: Tiler::default(), checkpoint, cache: Mutex::default() }
+    /// The shelf of the tree that `tiler` has grown so far; for one without entries the checkpoint may be any.
+    /// The full tiles of that tree are there, durably.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, tiler: Tiler, checkpoint: Arc<str>) -> Self {
+        let store = TileStore { disk, dir };
+        Self { store, tiler, unsynced: Vec::new(), checkpoint, cache: Mutex::default() }
     }
 
     /// How many entries it has taken in.
@@ -75,7 +81,10 @@ impl Shelf {
     pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), LedgerError> {
         debug_assert_eq!(batch.first(), self.size());
         for item in batch.items() {
-            self.tiler.add(item.entry, |tile, bytes| self.store.put_full(tile, bytes))?;
+            self.tiler.add(item.entry, |tile, bytes| {
+                self.unsynced.push(tile);
+                self.store.put_full(tile, bytes)
+            })?;
         }
         let wrong = LedgerError::WrongRoot { size: batch.end() };
         let body = batch.checkpoint().split_inclusive("\n\n").next().and_then(|text| text.strip_suffix('\n'));
@@ -85,6 +94,37 @@ impl Shelf {
         }
         self.checkpoint = batch.checkpoint().into();
         Ok(())
+    }
+
+    /// The edge of the tree over the first `size` entries, which it must have taken in.
+    pub(crate) fn edge_at(&self, size: u64) -> Result<Edge, LedgerError> {
+        let mut edge = Edge { growing: Vec::new(), bundle: Vec::new() };
+        for kind in tile::kinds(size) {
+            let end = tile::nodes_at(kind, size);
+            match kind {
+                Kind::Hashes(level) => {
+                    let hashes = (end / FULL * FULL..end).map(|index| self.node(level * HEIGHT, index));
+                    edge.growing.push(hashes.collect::<Result<_, _>>()?);
+                }
+                Kind::Entries => {
+                    if let Some(path) = TilePath::at_size(kind, end / FULL, size) {
+                        edge.bundle = self.tile(path)?.unwrap_or_default();
+                    }
+                }
+            }
+        }
+        Ok(edge)
+    }
+
+    /// How many full tiles may not be durable.
+    pub(crate) fn unsynced(&self) -> usize {
+        self.unsynced.len()
+    }
+
+    /// Some full tiles that may not be durable, for the caller to [sync](TileStore::sync).
+    pub(crate) fn take_unsynced(&mut self, most: usize) -> (TileStore, Vec<TilePath>) {
+        let rest = self.unsynced.split_off(most.min(self.unsynced.len()));
+        (self.store.clone(), std::mem::replace(&mut self.unsynced, rest))
     }
 
     /// Writes the partial tiles of the tree as it is, so that the directory is a whole log by itself.
@@ -130,7 +170,16 @@ impl Shelf {
         {
             return Ok(cached.bytes.clone());
         }
-        let bytes: Arc<[u8]> = self.store.read(TilePath::full(Kind::Hashes(level), number))?.into();
+        let tile = TilePath::full(Kind::Hashes(level), number);
+        let bytes: Arc<[u8]> = self.store.read(tile)?.into();
+        if bytes.len() as u64 != FULL * size_of::<Hash>() as u64 {
+            let source = io::Error::new(io::ErrorKind::InvalidData, "a full tile has 256 hashes");
+            return Err(LedgerError::Disk {
+                doing: "read",
+                path: self.store.dir.join(tile.to_string()),
+                source,
+            });
+        }
         if cache.len() <= at {
             cache.resize(at + 1, None);
         }
@@ -158,8 +207,8 @@ impl Nodes for Shelf {
 }
 
 /// The files of tiles, under a directory that can be served as it is.
-#[derive(Debug)]
-struct TileStore {
+#[derive(Debug, Clone)]
+pub(crate) struct TileStore {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
 }
@@ -168,6 +217,19 @@ impl TileStore {
     fn read(&self, tile: TilePath) -> Result<Vec<u8>, LedgerError> {
         let path = self.dir.join(tile.to_string());
         self.disk.read(&path).at("read", &path)
+    }
+
+    /// Makes tiles durable, and the names that lead to them.
+    pub(crate) fn sync(&self, tiles: &[TilePath]) -> Result<(), LedgerError> {
+        let mut dirs = BTreeSet::new();
+        for tile in tiles {
+            let path = self.dir.join(tile.to_string());
+            self.disk.append(&path).and_then(|mut file| file.sync()).at("sync", &path)?;
+            dirs.extend(
+                path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir)).map(PathBuf::from),
+            );
+        }
+        dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir).at("sync", dir))
     }
 
     /// Writes a full tile, and removes the partial ones that led to it.

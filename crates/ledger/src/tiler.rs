@@ -1,6 +1,7 @@
 //! From entries to tiles: the one place that knows how a growing tree is cut into tiles. What writes tiles
 //! (the shelf) and what checks them (verification) both go through it.
 
+use crate::shelf::root_over;
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
 use crate::tree::{Frontier, Hash, leaf_hash};
 
@@ -14,7 +15,37 @@ pub(crate) struct Tiler {
     bundle: Vec<u8>,
 }
 
+/// What of a tree is not in full tiles: enough to go on growing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Edge {
+    /// For each tile level, the hashes of the tile that grows.
+    pub(crate) growing: Vec<Vec<Hash>>,
+    /// The bundle that grows.
+    pub(crate) bundle: Vec<u8>,
+}
+
 impl Tiler {
+    /// The tree of `size` entries that has this edge; `None` if there can be none. Whether it is the right tree, its
+    /// root says.
+    pub(crate) fn resume(size: u64, Edge { growing, bundle }: Edge) -> Option<Self> {
+        let levels = tile::kinds(size).filter_map(|kind| match kind {
+            Kind::Hashes(level) => Some(tile::nodes_at(Kind::Hashes(level), size) % FULL),
+            Kind::Entries => None,
+        });
+        let fits = levels.eq(growing.iter().map(|hashes| hashes.len() as u64));
+        let leaves = tile::entries(&bundle).map(|entry| entry.map(leaf_hash));
+        let leaves: Vec<Hash> = leaves.collect::<Option<_>>()?;
+        if !fits || growing.first().map(Vec::as_slice).unwrap_or_default() != leaves {
+            return None;
+        }
+        let frontier = Frontier::resume(size, |level, index| {
+            let (hashes, above) = (&growing[usize::from(level / HEIGHT)], level % HEIGHT);
+            let at = ((index << above) % FULL) as usize;
+            root_over(&hashes[at..at + (1 << above)])
+        });
+        Some(Self { frontier, growing, bundle })
+    }
+
     /// How many entries it has taken in.
     pub(crate) fn size(&self) -> u64 {
         self.frontier.size()
@@ -98,6 +129,37 @@ mod tests {
     impl HashReader for Stored {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, Error> {
             Ok(indexes.iter().map(|index| self.0[*index as usize]).collect())
+        }
+    }
+
+    /// Adds an entry; the tiles that became full.
+    fn grow(tiler: &mut Tiler, n: u64) -> Vec<(TilePath, Vec<u8>)> {
+        let mut full = Vec::new();
+        let keep = |tile, bytes: &[u8]| {
+            full.push((tile, bytes.to_vec()));
+            Ok::<_, ()>(())
+        };
+        tiler.add(&n.to_be_bytes(), keep).unwrap();
+        full
+    }
+
+    #[test]
+    fn a_tree_that_is_resumed_from_its_edge_grows_into_the_same_tree() {
+        let mut tiler = Tiler::default();
+        let sizes = [0, 1, 2, 3, 255, 256, 257, 511, 512, 1000, 65_535, 65_536, 65_537, 65_536 + 300];
+        for size in 0..=65_536 + 300u64 {
+            if sizes.contains(&size) {
+                let edge = Edge { growing: tiler.growing.clone(), bundle: tiler.bundle.clone() };
+                let mut resumed = Tiler::resume(size, edge.clone()).unwrap();
+                assert_eq!(resumed.root(), tiler.root(), "at {size}");
+                assert!(Tiler::resume(size + 1, edge).is_none());
+                let mut other = tiler.clone();
+                for n in size..size + 700 {
+                    assert_eq!(grow(&mut resumed, n), grow(&mut other, n), "{n} after {size}");
+                    assert_eq!(resumed.root(), other.root(), "{n} after {size}");
+                }
+            }
+            grow(&mut tiler, size);
         }
     }
 

@@ -196,6 +196,18 @@ struct Level {
 }
 
 impl Frontier {
+    /// The frontier of a tree of `size` entries; `node` is asked for those nodes `(level, index)` that still wait for
+    /// their right sibling.
+    pub fn resume(size: u64, node: impl Fn(u8, u64) -> Hash) -> Self {
+        let level = |level: u8| {
+            let end = size >> level;
+            let hashes: Vec<Hash> = if end % 2 == 1 { vec![node(level, end - 1)] } else { Vec::new() };
+            Level { first: end - hashes.len() as u64, hashes }
+        };
+        let levels = (0..(u64::BITS - size.leading_zeros()) as u8).map(level).collect();
+        Self { size, levels }
+    }
+
     /// How many entries the tree has.
     pub fn size(&self) -> u64 {
         self.size

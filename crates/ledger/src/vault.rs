@@ -68,7 +68,8 @@ impl MasterKey {
         Some(key)
     }
 
-    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+    /// A key for one purpose.
+    pub(crate) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(mac(&self.0, label.as_bytes()))
     }
 }

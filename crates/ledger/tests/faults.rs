@@ -8,7 +8,7 @@ mod fault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{ORIGIN, listed, options, revealed, started, tree_only};
+use common::{Chain, ORIGIN, listed, options, revealed, started, tree_only};
 use fault::{Fault, FaultDisk, Told};
 use model::Event;
 use sightline_ledger::disk::Disk;
@@ -23,8 +23,13 @@ fn scratch() -> tempfile::TempDir {
 
 fn on(disk: impl Disk + 'static) -> (Options, Told) {
     let told = Told::default();
-    let options =
-        Options { disk: Arc::new(disk), segment_bytes: 4096, fatal: Arc::new(told.clone()), ..options().0 };
+    let options = Options {
+        disk: Arc::new(disk),
+        segment_bytes: 4096,
+        snapshot_every: 50,
+        fatal: Arc::new(told.clone()),
+        ..options().0
+    };
     (options, told)
 }
 
@@ -35,7 +40,7 @@ type Released = Vec<(u64, Event)>;
 /// write that a ledger makes. Stops at the first error.
 async fn work(dir: &Path, options: &Options, released: &mut Released) -> Result<(), String> {
     for round in 0..2 {
-        let ledger = Ledger::open(dir, options, AdmitAll).map_err(|error| error.to_string())?;
+        let ledger = Ledger::open(dir, options, Chain::default()).map_err(|error| error.to_string())?;
         let groups: [Vec<Draft>; 4] = [
             vec![started(round)],
             vec![revealed("c-1"), revealed("c-2"), listed(&["c-1", "c-3"])],
@@ -62,7 +67,8 @@ async fn work(dir: &Path, options: &Options, released: &mut Released) -> Result<
 /// Opens the ledger on a good disk and holds it to its word.
 async fn hold(dir: &Path, released: &Released, case: &str) {
     let (options, told) = on(sightline_ledger::disk::OsDisk);
-    let ledger = Ledger::open(dir, &options, AdmitAll).unwrap_or_else(|error| panic!("{case}: {error}"));
+    let chain = Chain::default();
+    let ledger = Ledger::open(dir, &options, chain.clone()).unwrap_or_else(|error| panic!("{case}: {error}"));
     let records = ledger.read(0, 10_000).unwrap();
     assert_eq!(records.len() as u64, ledger.size(), "{case}");
     for (index, event) in released {
@@ -80,6 +86,10 @@ async fn hold(dir: &Path, released: &Released, case: &str) {
         .unwrap_or_else(|damage| panic!("{case}: {damage}"));
     assert_eq!(good.summary.entries, ledger.size(), "{case}");
     assert!(told.0.lock().unwrap().is_empty(), "{case}");
+    // Whether it began from a snapshot or not, it came to the same.
+    let replayed = Chain::that_loads_nothing();
+    Ledger::open(dir, &options, replayed.clone()).unwrap().close().await;
+    assert_eq!(chain.state(), replayed.state(), "{case}");
 }
 
 async fn fresh() -> (tempfile::TempDir, PathBuf) {

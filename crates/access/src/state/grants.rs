@@ -7,7 +7,7 @@ use model::{
 };
 
 /// A grant, to whom it concerns.
-#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode)]
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Grant {
     /// Its id.
     #[n(0)]
@@ -36,7 +36,7 @@ pub struct Grant {
 }
 
 /// A grant in somebody's hands.
-#[derive(Debug, Clone, minicbor::Encode)]
+#[derive(Debug, Clone, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Held {
     #[n(0)]
     pub(super) grant: Grant,
@@ -91,7 +91,7 @@ impl Held {
 
 type Holder = (StaffId, AppId, CustomerId);
 
-#[derive(Debug, Clone, Default, minicbor::Encode)]
+#[derive(Debug, Clone, Default, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Grants {
     #[n(0)]
     held: UndoMap<GrantId, Held>,
@@ -104,6 +104,13 @@ pub(super) struct Grants {
 }
 
 impl Grants {
+    /// Makes up for what is not encoded.
+    pub(super) fn order_by_expiry(&mut self) {
+        for (id, held) in self.held.iter() {
+            self.by_expiry.insert((held.grant.expires, *id), ());
+        }
+    }
+
     pub(super) fn has(&self, id: GrantId) -> bool {
         self.held.contains_key(&id)
     }

@@ -15,7 +15,7 @@ pub const UNWITNESSED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const NEEDED: usize = 2;
 
 /// A proposal, as far as it has come.
-#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode)]
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Proposal {
     /// Its id.
     #[n(0)]
@@ -41,7 +41,7 @@ pub struct Proposal {
 }
 
 /// The proposals that wait for something, and what others have led to.
-#[derive(Debug, Clone, Default, minicbor::Encode)]
+#[derive(Debug, Clone, Default, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Proposals {
     /// Not decided. Those that have expired are dropped when the next one comes.
     #[n(0)]

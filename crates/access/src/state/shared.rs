@@ -34,6 +34,16 @@ impl Admission for SharedState {
     fn settle(&mut self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).settle();
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(self.read().save())
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        let Some(state) = State::load(saved) else { return false };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+        true
+    }
 }
 
 impl people::Registered for SharedState {

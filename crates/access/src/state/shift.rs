@@ -4,7 +4,7 @@ use model::entry::Why;
 use model::{Budgets, Mode, Tier, Timestamp};
 
 /// A person's shift: it starts with their first look after the last one ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Shift {
     #[n(0)]
     pub(super) ends: Timestamp,
@@ -16,7 +16,7 @@ pub(super) struct Shift {
     pub(super) observed: Used,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, minicbor::Encode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Used {
     #[n(0)]
     weak: u32,

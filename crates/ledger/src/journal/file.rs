@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug};
 use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -50,38 +51,63 @@ impl Files {
 #[derive(Debug, Default)]
 struct Map {
     segments: Vec<Segment>,
-    marks: Vec<Mark>,
     size: u64,
 }
 
-#[derive(Debug, Clone)]
+/// A file of frames that follow on one another.
+#[derive(Debug)]
 struct Segment {
     path: PathBuf,
     length: u64,
+    /// Where frames begin, far enough apart; the first is that at the beginning. Behind the last one nothing is known of
+    /// a segment that nobody has read: whoever reads it for the first time learns.
+    marks: Vec<Mark>,
 }
 
 /// A frame begins there.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     first: u64,
-    segment: usize,
     offset: u64,
+}
+
+impl Mark {
+    fn is_far_from(self, last: Self) -> bool {
+        self.first >= last.first + MARK_ENTRIES || self.offset >= last.offset + MARK_BYTES
+    }
+}
+
+impl Segment {
+    fn new(path: PathBuf, first: u64, length: u64) -> Self {
+        Self { path, length, marks: vec![Mark { first, offset: 0 }] }
+    }
+
+    fn first(&self) -> u64 {
+        self.marks[0].first
+    }
+
+    fn last_mark(&self) -> Mark {
+        self.marks[self.marks.len() - 1]
+    }
+
+    /// The mark at or before this entry, which is not before the first.
+    fn mark_before(&self, entry: u64) -> Mark {
+        self.marks[self.marks.partition_point(|mark| mark.first <= entry) - 1]
+    }
+
+    fn note(&mut self, mark: Mark) {
+        if mark.is_far_from(self.last_mark()) {
+            self.marks.push(mark);
+        }
+    }
 }
 
 impl Map {
     /// Notes a frame that was appended to the last segment.
     fn add(&mut self, batch: &Batch, length: u64) {
-        let segment = self.segments.len() - 1;
-        let offset = self.segments[segment].length;
-        let far = self.marks.last().is_none_or(|mark| {
-            mark.segment != segment
-                || batch.first() - mark.first >= MARK_ENTRIES
-                || offset - mark.offset >= MARK_BYTES
-        });
-        if far {
-            self.marks.push(Mark { first: batch.first(), segment, offset });
-        }
-        self.segments[segment].length += length;
+        let Some(segment) = self.segments.last_mut() else { return };
+        segment.note(Mark { first: batch.first(), offset: segment.length });
+        segment.length += length;
         self.size = batch.end();
     }
 }
@@ -96,16 +122,19 @@ impl FileJournal {
         disk.create_dir(dir).at("make", dir)
     }
 
-    /// Opens the journal and shows every batch to `visitor`. What an interrupted write left at the end is cut
-    /// off, unless `promised` entries were published and would not be there without it.
+    /// Opens the journal and shows to `visitor` every batch, or, where the first `known` entries are known otherwise,
+    /// those of the segments that do not end before `known`: older files are not looked into, only listed. What an
+    /// interrupted write left at the end is cut off, unless `promised` entries were published and would not be there
+    /// without it.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         segment_bytes: u64,
+        known: u64,
         promised: u64,
         visitor: &mut BatchVisitor<'_>,
     ) -> Result<Self, LedgerError> {
-        let (map, rest) = survey(&*disk, dir, promised, visitor)?;
+        let (map, rest) = survey(&*disk, dir, known, promised, visitor)?;
         if let Some(Unfinished { path, offset, .. }) = rest {
             disk.truncate(&path, offset).at("cut off the interrupted write at the end of", &path)?;
         }
@@ -125,7 +154,7 @@ impl FileJournal {
         promised: u64,
         visitor: &mut BatchVisitor<'_>,
     ) -> Result<(Arc<dyn JournalReader>, u64), LedgerError> {
-        let (map, rest) = survey(&*disk, dir, promised, visitor)?;
+        let (map, rest) = survey(&*disk, dir, 0, promised, visitor)?;
         let files = Files { disk, dir: dir.to_owned(), map: RwLock::new(map) };
         Ok((Arc::new(files), rest.map_or(0, |rest| rest.length)))
     }
@@ -136,7 +165,7 @@ impl FileJournal {
         self.last = Some((path.clone(), disk.create(&path, Readers::Owner).at("make", &path)?));
         // Without this a crash could lose the whole file, synced contents and all.
         disk.sync_dir(dir).at("sync", dir)?;
-        self.files.map_mut().segments.push(Segment { path, length: 0 });
+        self.files.map_mut().segments.push(Segment::new(path, first, 0));
         Ok(())
     }
 }
@@ -148,34 +177,46 @@ struct Unfinished {
     length: u64,
 }
 
-/// Reads the whole journal.
+/// Reads the journal, without the segments that end at `known` or before.
 fn survey(
     disk: &dyn Disk,
     dir: &Path,
+    known: u64,
     promised: u64,
     visitor: &mut BatchVisitor<'_>,
 ) -> Result<(Map, Option<Unfinished>), LedgerError> {
-    let names = disk.list(dir).at("list", dir)?;
-    let mut map = Map::default();
-    for (at, name) in names.iter().enumerate() {
-        let path = dir.join(name);
-        let first: u64 = match name.strip_suffix(".wal").map(str::parse) {
-            Some(Ok(first)) if *name == segment_name(first) => first,
+    let mut found = Vec::new();
+    for name in disk.list(dir).at("list", dir)? {
+        let path = dir.join(&name);
+        match name.strip_suffix(".wal").map(str::parse) {
+            Some(Ok(first)) if name == segment_name(first) => found.push((first, path)),
             _ => return Err(LedgerError::Foreign { path }),
-        };
-        if first != map.size {
+        }
+    }
+    // The segment that holds the last known entry is read: what is known must agree with what it says.
+    let skipped = found.partition_point(|(first, _)| *first < known).saturating_sub(1);
+    let mut map = Map::default();
+    let last = found.len().saturating_sub(1);
+    for (at, (first, path)) in found.into_iter().enumerate() {
+        let length = disk.length(&path).at("look at", &path)?;
+        if at < skipped || (at == skipped && at > 0) {
+            map.size = first;
+        }
+        if first != map.size || (at == 0 && first > 0) {
             let what = "the segment that should stand here is missing";
             return Err(LedgerError::Damaged { path, offset: 0, entry: map.size, what });
         }
-        let length = disk.length(&path).at("look at", &path)?;
-        map.segments.push(Segment { path: path.clone(), length: 0 });
+        if at < skipped {
+            map.segments.push(Segment::new(path, first, length));
+            continue;
+        }
+        map.segments.push(Segment::new(path.clone(), first, 0));
         if let Err(Broken { offset, what }) = scan(disk, &mut map, length, visitor)? {
             let mut rest = Vec::new();
             // No further than the length that was judged: another process may be writing on.
             let tail = disk.read_from(&path, offset).at("read", &path)?;
             tail.take(length - offset).read_to_end(&mut rest).at("read", &path)?;
-            let is_last = at + 1 == names.len();
-            if !is_last || map.size < promised || !frame::is_interrupted_write(&rest, offset) {
+            if at < last || map.size < promised || !frame::is_interrupted_write(&rest, offset) {
                 return Err(LedgerError::Damaged { path, offset, entry: map.size, what });
             }
             return Ok((map, Some(Unfinished { path, offset, length: rest.len() as u64 })));
@@ -243,33 +284,64 @@ impl Journal for FileJournal {
 
 impl JournalReader for Files {
     fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<(), LedgerError> {
-        let (mut at, segments) = {
+        let at = {
             let map = self.map();
             if from >= map.size {
                 return Ok(());
             }
-            // The first mark is entry 0, so there is one at or before every entry.
-            let mark = map.marks.partition_point(|mark| mark.first <= from) - 1;
-            let mark = map.marks[mark];
-            (Mark { segment: 0, ..mark }, map.segments[mark.segment..].to_vec())
+            // The first segment begins with entry 0, so there is one at or before every entry.
+            map.segments.partition_point(|segment| segment.first() <= from) - 1
         };
-        for Segment { path, length } in segments {
-            let file = self.disk.read_from(&path, at.offset).at("read", &path)?;
-            let mut file = BufReader::with_capacity(MARK_BYTES as usize, file);
-            while at.offset < length {
-                let Found::Frame(batch, bytes) =
-                    frame::read(&mut file, length - at.offset).at("read", &path)?
-                else {
-                    let what = "it was whole when it was opened";
-                    return Err(LedgerError::Damaged { path, offset: at.offset, entry: at.first, what });
-                };
-                (at.first, at.offset) = (batch.end(), at.offset + bytes);
-                if batch.end() > from && visitor(&batch)?.is_break() {
-                    return Ok(());
-                }
+        for at in at.. {
+            let mut learned = Vec::new();
+            let done = self.visit_segment(at, from, visitor, &mut learned);
+            if !learned.is_empty() {
+                let mut map = self.map_mut();
+                learned.into_iter().for_each(|mark| map.segments[at].note(mark));
             }
-            at.offset = 0;
+            if done?.is_break() {
+                break;
+            }
         }
         Ok(())
+    }
+}
+
+impl Files {
+    /// Breaks off behind the last segment, too. What was `learned` of where frames begin is new.
+    fn visit_segment(
+        &self,
+        at: usize,
+        from: u64,
+        visitor: &mut Visitor<'_>,
+        learned: &mut Vec<Mark>,
+    ) -> Result<ControlFlow<()>, LedgerError> {
+        let (path, length, mut here, mut last) = {
+            let map = self.map();
+            let Some(segment) = map.segments.get(at) else { return Ok(ControlFlow::Break(())) };
+            let begin = segment.mark_before(from.max(segment.first()));
+            (segment.path.clone(), segment.length, begin, segment.last_mark())
+        };
+        let file = self.disk.read_from(&path, here.offset).at("read", &path)?;
+        let mut file = BufReader::with_capacity(MARK_BYTES as usize, file);
+        while here.offset < length {
+            let found = frame::read(&mut file, length - here.offset).at("read", &path)?;
+            let (batch, bytes) = match found {
+                Found::Frame(batch, bytes) if batch.first() == here.first => (batch, bytes),
+                _ => {
+                    let what = "there is no whole batch where one should stand";
+                    return Err(LedgerError::Damaged { path, offset: here.offset, entry: here.first, what });
+                }
+            };
+            if here.is_far_from(last) {
+                learned.push(here);
+                last = here;
+            }
+            here = Mark { first: batch.end(), offset: here.offset + bytes };
+            if batch.end() > from && visitor(&batch)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }

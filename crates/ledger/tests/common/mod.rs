@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its own part
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::clock::ManualClock;
@@ -11,7 +11,7 @@ use model::{
     AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ResponseId,
     SessionId, StaffId, Subject, Tier, Timestamp,
 };
-use sightline_ledger::{AdmitAll, Draft, Ledger, Options, verify};
+use sightline_ledger::{Admission, AdmitAll, Draft, Ledger, Options, Record, verify};
 
 pub const ORIGIN: &str = "ledger.example/desk";
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -62,6 +62,71 @@ impl Home {
     /// The files of the journal, in order.
     pub fn segments(&self) -> Vec<PathBuf> {
         files(&self.path("journal"))
+    }
+}
+
+/// Admits everything, and knows what: how many entries, and a digest over them and their openings. Can be saved.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(Arc<Mutex<Links>>);
+
+#[derive(Debug, Default)]
+struct Links {
+    now: (u64, Vec<u8>),
+    settled: (u64, Vec<u8>),
+    /// How many entries were admitted, and not loaded.
+    admitted: u64,
+    refuses_to_load: bool,
+}
+
+impl Chain {
+    pub fn that_loads_nothing() -> Self {
+        let chain = Self::default();
+        chain.0.lock().unwrap().refuses_to_load = true;
+        chain
+    }
+    /// How many entries, and the digest over them.
+    pub fn state(&self) -> (u64, Vec<u8>) {
+        self.0.lock().unwrap().now.clone()
+    }
+    pub fn admitted(&self) -> u64 {
+        self.0.lock().unwrap().admitted
+    }
+}
+
+impl Admission for Chain {
+    fn admit(&mut self, group: &[Record]) -> Result<(), Why> {
+        let mut links = self.0.lock().unwrap();
+        for record in group {
+            assert_eq!(record.index, links.now.0, "entries come in order, without a gap");
+            let customers = record.openings.iter().flatten().map(|o| o.subject.customer.to_string());
+            let seen =
+                [links.now.1.clone(), record.entry.encode(), customers.collect::<String>().into_bytes()];
+            links.now = (record.index + 1, Digest::of(&seen.concat()).0.to_vec());
+            links.admitted += 1;
+        }
+        Ok(())
+    }
+    fn undo(&mut self) {
+        let mut links = self.0.lock().unwrap();
+        links.now = links.settled.clone();
+    }
+    fn settle(&mut self) {
+        let mut links = self.0.lock().unwrap();
+        links.settled = links.now.clone();
+    }
+    fn save(&self) -> Option<Vec<u8>> {
+        let links = self.0.lock().unwrap();
+        assert_eq!(links.now, links.settled, "only what is settled is saved");
+        Some([&links.now.0.to_be_bytes()[..], &links.now.1].concat())
+    }
+    fn load(&mut self, saved: &[u8]) -> bool {
+        let mut links = self.0.lock().unwrap();
+        let (Some((count, digest)), false) = (saved.split_first_chunk(), links.refuses_to_load) else {
+            return false;
+        };
+        links.now = (u64::from_be_bytes(*count), digest.to_vec());
+        links.settled = links.now.clone();
+        true
     }
 }
 

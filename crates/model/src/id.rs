@@ -104,6 +104,11 @@ macro_rules! random_ids {
                 Self(random(entropy))
             }
 
+            /// Its ten bytes.
+            pub const fn to_bytes(self) -> [u8; 10] {
+                self.0
+            }
+
             /// From its ten bytes.
             pub const fn from_bytes(bytes: [u8; 10]) -> Self {
                 Self(bytes)
@@ -172,6 +177,8 @@ random_ids! {
     ResponseId "ref-",
     /// An incident.
     IncidentId "inc-",
+    /// One issued mark: what the watermark of one session in one five-minute bucket is derived from.
+    MarkId "mark-",
 }
 
 /// Text that is not an id of the kind asked for.

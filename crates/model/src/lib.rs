@@ -23,7 +23,9 @@ pub use clock::{Clock, Entropy, OsEntropy, SystemClock, Timestamp};
 pub use commitment::{Commitment, Digest, Opening, Subject};
 pub use customer::Tier;
 pub use entry::{Actor, Entry, Event};
-pub use id::{AppId, CustomerId, GrantId, IncidentId, ProposalId, ResponseId, SessionId, StaffId, TicketId};
+pub use id::{
+    AppId, CustomerId, GrantId, IncidentId, MarkId, ProposalId, ResponseId, SessionId, StaffId, TicketId,
+};
 pub use incident::{IncidentKind, IncidentOpened};
 pub use month::Month;
 pub use reason::{Evidence, Purpose};

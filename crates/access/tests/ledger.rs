@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Counting, app, login, record, reveal, session, settings, staff_recorded};
-use ledger::{AppendError, Ledger, Options};
-use model::entry::{Actor, RevokeReason, Target, Viewer, Why};
-use model::{Budgets, Clock, Event, Mode, Role, SystemClock};
+use common::{Counting, app, login, opening, record, reveal, session, settings, staff_recorded};
+use ledger::{AppendError, Draft, Ledger, Options};
+use model::entry::{Act, Actor, Decided, Decision, Erased, Proposed, RevokeReason, Target, Viewer, Why};
+use model::{AppId, Budgets, Clock, Event, Mode, ProposalId, Role, SystemClock};
 use sightline_access::{
     Access, Basis, Look, Policy, SharedState, State, TicketActor, TicketEvent, TicketWhat, Tickets,
     revocation,
@@ -133,11 +133,33 @@ async fn a_ledger_that_is_opened_again_gives_the_same_state_also_without_its_era
     let (ledger, state) = open(&dir.path().join("log"));
     assert_eq!(state.read().encode(), before, "from a replay");
 
-    assert!(ledger.destroy(&"c-1".into()).unwrap());
+    let opening = opening(&"c-1".into());
+    let act = Act::Erase { subject: opening.commitment() };
+    let proposal = ProposalId::from_bytes([1; 10]);
+    let proposed = Proposed { proposal, act, by: Actor::Operator, session: None };
+    let decided = |staff: &str, seat| {
+        let (by, session) = (staff.into(), session(seat));
+        Draft::plain(Event::Decided(Decided { proposal, by, session, decision: Decision::Confirm }))
+    };
+    let erased = Erased::Customer { proposal, subject: Some(opening.commitment()) };
+    let now = SystemClock.now();
+    let console = AppId::new(AppId::CONSOLE);
+    let drafts = vec![
+        staff_recorded(record(&"a".into(), Role::Admin)),
+        staff_recorded(record(&"b".into(), Role::Admin)),
+        login(2, &"a".into(), &console, now),
+        login(3, &"b".into(), &console, now),
+        Draft { event: Event::Proposed(proposed), openings: vec![opening.clone()] },
+        decided("a", 2),
+        decided("b", 3),
+        Draft { event: Event::Erased(erased), openings: vec![opening] },
+    ];
+    ledger.append_all(drafts).await.unwrap();
+    let before = state.read().encode();
     ledger.close().await;
     drop(ledger);
     let (ledger, state) = open(&dir.path().join("log"));
-    let now = SystemClock.now();
+    assert_eq!(state.read().encode(), before);
     let grants = |customer: &str| state.read().live_grants(&"me".into(), &app(), &customer.into(), now).len();
     assert_eq!((grants("c-0"), grants("c-1")), (1, 0));
     ledger.close().await;

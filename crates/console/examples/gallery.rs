@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::clock::Clock;
-use model::entry::{Actor, Event, RevokeReason, Revoked, Target};
-use model::{StaffId, SystemClock};
+use model::entry::{Act, Actor, Event, Proposed, RevokeReason, Revoked, Target};
+use model::{OsEntropy, ProposalId, StaffId, SystemClock};
 use world::World;
 
 #[tokio::main]
@@ -29,6 +29,13 @@ async fn main() {
     };
     world.record(Event::Revoked(revoked)).await;
     world.clock.set(SystemClock.now());
+    let erasure = world.erasure();
+    erasure.propose(world::HARVESTED.into(), Actor::Operator, None).await.unwrap();
+    let until = SystemClock.now().plus(Duration::from_secs(4 * 3600));
+    let (act, by) = (Act::AllowUnwitnessed { until }, Actor::Operator);
+    let proposed = Proposed { proposal: ProposalId::fresh(&OsEntropy), act, by, session: None };
+    world.record(Event::Proposed(proposed)).await;
+    tokio::spawn(erasure.follow());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8790").await.unwrap();
     println!("http://127.0.0.1:8790");
     let router = sightline_console::router(world.console());

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use incident::EnquiryError;
+use incident::{EnquiryError, ErasureError};
 use ledger::AppendError;
 use model::ResponseId;
 use model::entry::Why;
@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     NotForRole(ResponseId),
     /// This role takes no access away. The refusal is in the ledger.
     NotToRevoke(ResponseId),
+    /// This role does not decide what takes two administrators. The refusal is in the ledger.
+    NotToDecide(ResponseId),
     /// A lead looks after their own team. The refusal is in the ledger.
     OtherTeam(ResponseId),
     /// A form that did not come from our page. The refusal is in the ledger.
@@ -91,6 +93,14 @@ impl Fault {
                 "Revoking is not part of your role",
                 "Analysts and admins take access away. Ask one of them: they need the pseudonym or the \
                  session, and a reason."
+                    .to_owned(),
+            ),
+            Fault::NotToDecide(_) => (
+                StatusCode::FORBIDDEN,
+                "role",
+                "Deciding is not part of your role",
+                "Admins propose and decide what takes two people. Ask one of them: they need the request and \
+                 the reason for it."
                     .to_owned(),
             ),
             Fault::OtherTeam(_) => (
@@ -172,6 +182,7 @@ impl Fault {
         match self {
             Fault::NotForRole(reference)
             | Fault::NotToRevoke(reference)
+            | Fault::NotToDecide(reference)
             | Fault::OtherTeam(reference)
             | Fault::ForgedForm(reference) => Some(reference),
             _ => None,
@@ -200,6 +211,15 @@ impl From<EnquiryError> for Fault {
             EnquiryError::Views(ViewsError::NoSuchCustomer) => Fault::Unknown("customer"),
             EnquiryError::Views(error) => broken(&error),
             EnquiryError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<ErasureError> for Fault {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::NotRecorded(error) => error.into(),
+            error => broken(&error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who may see and do what: the one place where that is decided.
 //!
-//! Leads, analysts, auditors and admins open the console; analysts and admins take access away. A lead
+//! Leads, analysts, auditors and admins open the console; analysts and admins take access away, and admins
+//! decide what takes two. A lead
 //! opens the timeline and blast radius of their own team only. Figures over everybody are open to all
 //! of them, by pseudonym.
 
@@ -76,6 +77,18 @@ impl Visitor {
         Err(Fault::NotToRevoke(self.refuse(console, Why::Policy).await?))
     }
 
+    pub(crate) fn may_decide(&self) -> bool {
+        self.role() == Role::Admin
+    }
+
+    /// Refuses whoever may not decide what takes two administrators.
+    pub(crate) async fn check_may_decide(&self, console: &Console) -> Result<(), Fault> {
+        if self.may_decide() {
+            return Ok(());
+        }
+        Err(Fault::NotToDecide(self.refuse(console, Why::NotPermitted).await?))
+    }
+
     /// Refuses a lead who asks about somebody of another team.
     pub(crate) async fn check_may_ask_about(&self, console: &Console, staff: &StaffId) -> Result<(), Fault> {
         if self.role() != Role::Lead || self.leads(console, staff) {
@@ -93,7 +106,7 @@ impl Visitor {
     }
 
     /// Records a refusal and gives the reference number for the page.
-    async fn refuse(&self, console: &Console, why: Why) -> Result<ResponseId, Fault> {
+    pub(crate) async fn refuse(&self, console: &Console, why: Why) -> Result<ResponseId, Fault> {
         let response = ResponseId::fresh(&*console.entropy);
         let refused = Refused {
             response,

@@ -10,6 +10,7 @@
 
 mod chart;
 mod customers;
+mod decisions;
 mod fault;
 mod first_look;
 mod guard;
@@ -30,8 +31,8 @@ use std::sync::Arc;
 
 use access::Access;
 use axum::Router;
-use axum::routing::get;
-use incident::Enquiry;
+use axum::routing::{get, post};
+use incident::{Enquiry, Erasure};
 use ledger::Ledger;
 use model::{AppId, Clock, Entropy};
 use people::People;
@@ -49,13 +50,15 @@ pub struct Console {
     pub people: People,
     /// Questions, each of which is recorded.
     pub enquiry: Enquiry,
+    /// Erasures, which two administrators decide here.
+    pub erasure: Erasure,
     /// The time that pages speak of.
     pub clock: Arc<dyn Clock>,
     /// For reference numbers.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The console, and the public end points of the log (`/checkpoint`, `/tile/…`), for a listener of
+/// The console, and the public end points of the log (`/checkpoint`, `/tile/…`, `/pruning-policy`), for a listener of
 /// their own.
 pub fn router(console: Console) -> Router {
     let login = console.people.routes(console.door.clone());
@@ -72,6 +75,8 @@ pub fn router(console: Console) -> Router {
         .route("/customers", get(customers::search).post(customers::find))
         .route("/customers/{reference}", get(customers::timeline))
         .route("/revoke", get(revoke::confirm).post(revoke::carry_out))
+        .route("/decisions", get(decisions::page).post(decisions::decide))
+        .route("/decisions/propose", post(decisions::propose))
         .route("/first-look", get(first_look::page))
         .route("/ledger", get(log::entries))
         .route("/ledger/{index}", get(log::entry))
@@ -79,6 +84,7 @@ pub fn router(console: Console) -> Router {
         .route("/help", get(help::page))
         .route("/events", get(live::events))
         .route("/checkpoint", get(log::checkpoint))
+        .route("/pruning-policy", get(log::pruning_policy))
         .route("/tile/{*path}", get(log::tile))
         .fallback(fault::not_found)
         .layer(axum::middleware::from_fn(fault::render))

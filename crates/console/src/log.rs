@@ -125,6 +125,12 @@ pub(crate) async fn checkpoint(axum::extract::State(console): crate::State) -> R
     public("text/plain; charset=utf-8", "no-cache", console.ledger.checkpoint().into_bytes())
 }
 
+/// `GET /pruning-policy`: what the log keeps for ever, and what beside it is forgotten. Open to anybody.
+pub(crate) async fn pruning_policy(axum::extract::State(console): crate::State) -> Response {
+    let policy = console.erasure.retention.pruning_policy();
+    public("text/plain; charset=utf-8", "no-cache", policy.into_bytes())
+}
+
 /// `GET /tile/…` (c2sp.org/tlog-tiles): open to anybody. Tiles never change. They hold hashes and
 /// entries; entries hold pseudonyms and commitments, and no values (P6).
 pub(crate) async fn tile(

@@ -64,6 +64,7 @@ impl Floor {
             "/sessions?all=true",
             "/customers",
             "/first-look",
+            "/decisions",
             "/ledger",
             "/ledger?before=40",
             "/ledger/0",

@@ -257,7 +257,7 @@ const VENDORS: [&str; 2] = ["Larkmoor Services", "Tessel Support"];
 /// Nobody of the staff shares a name with a customer or a colleague.
 fn staff(customers: &[Customer], dice: &mut Dice) -> Vec<Staff> {
     let mut names_taken: HashSet<String> = customers.iter().map(|c| c.name.clone()).collect();
-    let agents = (0..23).map(|n| {
+    let agents = (0..22).map(|n| {
         let employer = if n % 5 < 2 { IN_HOUSE } else { VENDORS[n % 2] };
         (Role::Agent, TEAMS[n % TEAMS.len()], employer)
     });
@@ -269,6 +269,7 @@ fn staff(customers: &[Customer], dice: &mut Dice) -> Vec<Staff> {
         (Role::Analyst, "security", IN_HOUSE),
         (Role::Auditor, "audit", IN_HOUSE),
         (Role::Admin, "security", IN_HOUSE),
+        (Role::Admin, "platform", IN_HOUSE),
     ];
     let posts = agents.chain(others).enumerate();
     posts
@@ -344,7 +345,8 @@ mod tests {
             let posts = |role| population.staff.iter().filter(|s| s.record.role == role).count();
             let logins: HashSet<_> = population.staff.iter().map(|s| &s.login).collect();
             assert_eq!((population.staff.len(), logins.len()), (30, 30));
-            assert_eq!((posts(Role::Agent), posts(Role::Lead), posts(Role::Analyst)), (23, 2, 1));
+            assert_eq!((posts(Role::Agent), posts(Role::Lead), posts(Role::Analyst)), (22, 2, 1));
+            assert_eq!(posts(Role::Admin), 2, "some things take two");
             let employers: HashSet<_> = population.staff.iter().map(|s| &s.record.employer).collect();
             assert_eq!(employers.len(), 3);
             assert_eq!(population.insider().record.role, Role::Agent);

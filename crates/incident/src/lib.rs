@@ -1,17 +1,21 @@
-//! Blast radius and reports: who could have been seen, with receipts.
+//! Blast radius and reports: who could have been seen, with receipts; and erasure.
 //!
 //! Whoever asks about people goes through [`Enquiry`]: it records the question as an entry, waits
 //! until the view has seen it, and only then answers (P8). The answers can be read on a terminal
 //! ([`text`]), by a spreadsheet ([`csv`]), by a program (they serialise), or taken away with their
 //! receipts ([`export`]).
 //!
-//! Open first: `enquiry.rs`.
+//! [`Erasure`] does for customers what two administrators decided, and forgets old months.
+//!
+//! Open first: `enquiry.rs`, then `erasure.rs`.
 
 pub mod csv;
 mod enquiry;
+mod erasure;
 pub mod export;
 pub mod text;
 
 pub use enquiry::{
     Answer, Asker, Blast, BlastPage, CustomerTimeline, Enquiry, EnquiryError, REMEMBERED, StaffTimeline,
 };
+pub use erasure::{Erasure, ErasureError, Retention};

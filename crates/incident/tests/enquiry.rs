@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use model::entry::{Actor, Question};
-use model::{CustomerId, Evidence, OsEntropy, StaffId};
+use ledger::Draft;
+use model::entry::{Actor, Erased, Event, Question};
+use model::{CustomerId, Evidence, Opening, OsEntropy, ProposalId, StaffId, Subject};
 use sightline_incident::{Asker, Enquiry, EnquiryError, REMEMBERED};
 use views::{Page, Span, ViewsError, Whom, Whose};
 
@@ -162,11 +163,14 @@ async fn an_erased_customer_is_gone_from_a_view_that_was_folded_anew() {
     let house = House::new();
     house.look("s-1", "c-1", Evidence::None).await;
     house.look("s-1", "c-2", Evidence::None).await;
-    house.ledger.destroy(&CustomerId::new("c-1")).unwrap();
+    let opening = Opening::fresh(&OsEntropy, Subject::of("c-1".into()));
+    let what =
+        Erased::Customer { proposal: ProposalId::fresh(&OsEntropy), subject: Some(opening.commitment()) };
+    house.ledger.append(Draft { event: Event::Erased(what), openings: vec![opening] }).await.unwrap();
     let dir = house.dir.path().join("anew");
     let mut progress = Vec::new();
     let (_fold, views) = views::rebuild(&dir, &house.ledger, |p| progress.push((p.done, p.of))).unwrap();
-    assert_eq!(progress, [(4, 4)]);
+    assert_eq!(progress, [(5, 5)]);
     let blast = views.blast_radius(Whose::Staff(StaffId::new("s-1")), Span::ALWAYS).await.unwrap();
     assert_eq!((blast.reach.customers, blast.reach.looks_at_erased, blast.erased), (1, 1, vec![1]));
 }

@@ -24,7 +24,8 @@ pub trait Admission: Send + 'static {
     fn settle(&mut self);
 
     /// The whole state as bytes, settled, so that a later start can [`load`](Self::load) it instead of replaying.
-    /// The ledger keeps them encrypted. `None`: this state cannot be saved.
+    /// The ledger keeps them encrypted. Once it has admitted that a customer was erased, it must not name them.
+    /// `None`: this state cannot be saved.
     fn save(&self) -> Option<Vec<u8>> {
         None
     }

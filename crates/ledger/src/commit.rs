@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::entry::Why;
-use model::{Clock, Entry, Timestamp};
+use model::{Clock, Entry, Event, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -261,7 +261,10 @@ impl Committer {
     /// loses nothing.
     fn make_durable(&mut self, decided: &[Decided]) -> Result<Durable, Setback> {
         let records = || decided.iter().flat_map(Decided::admitted);
-        let sealed = self.books.vault.seal(records().map(|record| record.openings.as_slice()))?;
+        if let Some(last) = records().rfind(|record| matches!(record.entry.event, Event::Erased(_))) {
+            self.books.snapshots.forget(last.index + 1)?;
+        }
+        let sealed = self.books.vault.seal(records())?;
 
         let mut edge = self.edge.clone();
         let mut batch = BatchWriter::new(edge.frontier.size());
@@ -340,6 +343,11 @@ impl Edge {
             let record = record?;
             let index = record.index;
             next.time = next.time.max(record.entry.time);
+            if matches!(record.entry.event, Event::Erased(_)) {
+                // Whoever wrote it has destroyed the keys, and we may remember them.
+                books.snapshots.forget(index + 1)?;
+                books.vault.forget();
+            }
             admission.admit(&[record]).map_err(|why| LedgerError::Contradiction { index, why })?;
         }
         admission.settle();

@@ -5,7 +5,7 @@
 //! lock          held by the process that has the ledger open
 //! log.key       the signing key (0600)      log.vkey    its public half, for auditors
 //! master.key    what customer keys are wrapped with (0600)
-//! keys.db       customer keys
+//! keys.db       customer keys, one for each customer and month
 //! journal/      the truth
 //! snapshot/     what replaying the journal comes to; may be removed while nothing runs
 //! head/         the last published checkpoint, unless it is configured to be elsewhere
@@ -26,7 +26,7 @@ use crate::receipt::LogVerifier;
 use crate::vault::MasterKey;
 
 /// What the file `format` says.
-pub(crate) const FORMAT: &str = "sightline ledger 1\n";
+pub(crate) const FORMAT: &str = "sightline ledger 2\n";
 
 /// The paths of a ledger.
 #[derive(Debug, Clone)]

@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use model::CustomerId;
 use model::clock::random;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
@@ -250,13 +249,6 @@ impl Ledger {
     /// What receipts of this log verify with.
     pub fn verifier(&self) -> &LogVerifier {
         &self.verifier
-    }
-
-    /// Destroys the key of a customer: from here on none of their openings can be read, and every proof
-    /// still verifies. Whether there was a key.
-    pub fn destroy(&self, customer: &CustomerId) -> Result<bool, LedgerError> {
-        self.books.snapshots.forget()?;
-        self.books.vault.destroy(customer)
     }
 
     /// Commits what is queued, publishes the last checkpoint and stops.

@@ -4,9 +4,11 @@
 //! is compared. From a snapshot the same holds for what came after it; of what came before, only that the published
 //! checkpoint leads to the snapshot's, by the tiles, and that the journal has the snapshot's checkpoint where it should.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::Timestamp;
+use model::entry::{Act, Erased, Proposed};
+use model::{CustomerId, Event, ProposalId, Timestamp};
 
 use crate::admission::Admission;
 use crate::books::records;
@@ -81,6 +83,7 @@ impl Start<'_> {
             last_time: Timestamp(0),
             root_at_head: None,
             awaited: None,
+            to_erase: HashMap::new(),
         };
         let journal = self.read_journal(&mut replay, 0, admission)?;
         self.finish(replay, journal, 0)
@@ -102,7 +105,8 @@ impl Start<'_> {
             root_at_head = Some(*root);
         }
         let awaited = Some(Awaited { size: checkpoint.size, note, saved });
-        let mut replay = Replay { shelf, last_time: time, root_at_head, awaited };
+        let to_erase = HashMap::new();
+        let mut replay = Replay { shelf, last_time: time, root_at_head, awaited, to_erase };
         let read = self.read_journal(&mut replay, checkpoint.size, admission);
         match (&replay.awaited, read) {
             // Whatever is wrong, it was met before anything was absorbed, and a full replay says it better.
@@ -131,7 +135,9 @@ impl Start<'_> {
             replay.shelf.take(batch)?;
             replay.note_root(self.promised);
             for record in records(self.vault, batch) {
-                replay.admit(record?, admission)?;
+                let record = record?;
+                replay.erase_again(&record, self.vault)?;
+                replay.admit(record, admission)?;
             }
             admission.settle();
             Ok(())
@@ -168,6 +174,9 @@ struct Replay {
     /// The journal's root at the size that was published.
     root_at_head: Option<Hash>,
     awaited: Option<Awaited>,
+    /// Whom proposals of an erasure name. Where one can still be read after it was carried out, old keys were
+    /// put back.
+    to_erase: HashMap<ProposalId, CustomerId>,
 }
 
 impl Replay {
@@ -191,6 +200,23 @@ impl Replay {
     fn note_root(&mut self, promised: &Checkpoint) {
         if self.shelf.size() == promised.size {
             self.root_at_head = Some(self.shelf.root());
+        }
+    }
+
+    /// Destroys again what is destroyed already, should an old copy of the keys have been put back.
+    fn erase_again(&mut self, record: &Record, vault: &Vault) -> Result<(), LedgerError> {
+        match &record.entry.event {
+            Event::Proposed(Proposed { proposal, act: Act::Erase { .. }, .. }) => {
+                let named = record.openings.iter().flatten().next();
+                self.to_erase.extend(named.map(|opening| (*proposal, opening.subject.customer.clone())));
+                Ok(())
+            }
+            Event::Erased(Erased::Customer { proposal, .. }) => match self.to_erase.remove(proposal) {
+                Some(customer) => vault.destroy(&customer),
+                None => Ok(()),
+            },
+            Event::Erased(Erased::Before { month }) => vault.destroy_before(*month),
+            _ => Ok(()),
         }
     }
 

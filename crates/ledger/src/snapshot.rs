@@ -89,8 +89,8 @@ pub(crate) struct SnapshotStore {
     log: LogVerifier,
     /// The associated data: a snapshot of another log does not open.
     vkey: String,
-    /// Whether none is written any more, because state in memory may name somebody who is to be forgotten.
-    is_suspended: Mutex<bool>,
+    /// None is written of fewer entries than this: its state may name somebody who was erased since.
+    least: Mutex<u64>,
 }
 
 impl fmt::Debug for SnapshotStore {
@@ -116,7 +116,7 @@ impl SnapshotStore {
             entropy,
             log,
             vkey,
-            is_suspended: Mutex::default(),
+            least: Mutex::default(),
         }
     }
 
@@ -147,17 +147,18 @@ impl SnapshotStore {
     }
 
     /// Puts a snapshot in the place of the one before, durably. A crash leaves the old one or the new one. Does nothing
-    /// once it was told to [forget](Self::forget).
+    /// for a size that it was told to [forget](Self::forget).
     #[allow(clippy::expect_used)]
     pub(crate) fn save(
         &self,
+        size: u64,
         note: &str,
         time: Timestamp,
         admission: &[u8],
         edge: Edge,
     ) -> Result<(), LedgerError> {
-        let is_suspended = self.is_suspended.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_suspended {
+        let least = self.least.lock().unwrap_or_else(PoisonError::into_inner);
+        if size < *least {
             return Ok(());
         }
         let written = Written {
@@ -177,11 +178,11 @@ impl SnapshotStore {
         replace(&*self.disk, &path, &[MAGIC, &nonce, &body].concat(), Readers::Owner).at("write", &path)
     }
 
-    /// Removes it, and writes no other until the ledger is opened again: state in memory may name somebody whose key is
-    /// about to be destroyed, and a replay without that key does not.
-    pub(crate) fn forget(&self) -> Result<(), LedgerError> {
-        let mut is_suspended = self.is_suspended.lock().unwrap_or_else(PoisonError::into_inner);
-        *is_suspended = true;
+    /// Removes it, and writes none of fewer than `least` entries, also if it was ordered before: its state may name
+    /// somebody whose keys are about to be destroyed, and a replay without these keys does not.
+    pub(crate) fn forget(&self, least: u64) -> Result<(), LedgerError> {
+        let mut known = self.least.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = least.max(*known);
         self.disk.remove_dir(&self.dir).at("remove", &self.dir)
     }
 }

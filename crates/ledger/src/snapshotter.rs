@@ -120,5 +120,5 @@ fn write(books: &Books, moment: &Moment, is_closing: &AtomicBool) -> Result<(), 
         }
         store.sync(&tiles)?;
     }
-    books.snapshots.save(&moment.note, moment.time, &moment.admission, edge)
+    books.snapshots.save(moment.size, &moment.note, moment.time, &moment.admission, edge)
 }

@@ -1,5 +1,9 @@
-//! Openings under lock: each is sealed under its customer's key, and the keys under the master key, so that
-//! destroying one row erases a customer from every entry there ever was (P6).
+//! Openings under lock: each is sealed under the key that its customer has for that month, and the keys under
+//! the master key. Destroying the rows of a customer erases them from every entry there ever was (P6);
+//! destroying the rows of a month forgets whom its entries are about.
+//!
+//! An entry that says so ([`Erased`]) is what destroys: the keys go before the entry is written, so the ledger
+//! never says of a key that it is gone while it is not.
 //!
 //! A sealed opening says which key it is under only to whoever has the master key: without it, nobody can
 //! see that two entries are about one customer.
@@ -13,11 +17,13 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use model::clock::random;
-use model::{CustomerId, Entropy, Opening};
-use rusqlite::{Connection, OptionalExtension, params};
+use model::entry::Erased;
+use model::{CustomerId, Entropy, Event, Month, Opening};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::draft::Record;
 use crate::error::LedgerError;
 
 const NONCE: usize = 24;
@@ -87,8 +93,17 @@ fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Names a customer's key, and nothing else: random, and gone with the key.
 type KeyId = [u8; 16];
-/// How a customer's key is found: `HMAC(index key, customer)`.
+/// How a customer's key for a month is found: `HMAC(index key, month ‖ customer)`. The rows of two months do not
+/// show that they are one customer's.
 type Who = [u8; 32];
+
+/// A key that is not stored yet.
+struct Fresh {
+    who: Who,
+    month: Month,
+    id: KeyId,
+    wrapped: Vec<u8>,
+}
 
 #[derive(Clone)]
 struct CustomerKey {
@@ -129,14 +144,17 @@ impl Vault {
         let db = Connection::open(path).map_err(failed)?;
         // FULL: a key is durable when its transaction returns. secure_delete: a destroyed key is overwritten.
         db.execute_batch(
-            "PRAGMA journal_mode = WAL;
+            "PRAGMA busy_timeout = 5000;
+             PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA secure_delete = ON;
              CREATE TABLE IF NOT EXISTS customer_key (
                  who     BLOB PRIMARY KEY NOT NULL,
+                 month   INTEGER NOT NULL,
                  id      BLOB NOT NULL UNIQUE,
                  wrapped BLOB NOT NULL
-             ) STRICT, WITHOUT ROWID;",
+             ) STRICT, WITHOUT ROWID;
+             CREATE INDEX IF NOT EXISTS customer_key_of_month ON customer_key (month);",
         )
         .map_err(failed)?;
         let cipher = |label| XChaCha20Poly1305::new((&*master.derive(label)).into());
@@ -154,39 +172,65 @@ impl Vault {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn who(&self, customer: &CustomerId) -> Who {
-        mac(&*self.index_key, customer.as_str().as_bytes())
+    fn who(&self, customer: &CustomerId, month: Month) -> Who {
+        mac(&*self.index_key, &[&month.number().to_be_bytes(), customer.as_str().as_bytes()].concat())
     }
 
-    /// Seals the openings of some entries, the openings of each entry together. Makes and stores, in one
-    /// transaction and durably before it returns, the keys of customers who have none.
+    /// Seals the openings of some records, the openings of each together. Makes and stores, in one transaction
+    /// and durably before it returns, the keys of customers who have none; and destroys the keys that a record
+    /// says are destroyed.
     pub(crate) fn seal<'a>(
         &self,
-        entries: impl Iterator<Item = &'a [Option<Opening>]>,
+        records: impl Iterator<Item = &'a Record>,
     ) -> Result<Vec<Vec<u8>>, LedgerError> {
         let mut keys = self.keys();
         let mut fresh = Vec::new();
         let mut sealed = Vec::new();
-        for openings in entries {
+        for Record { entry, openings, .. } in records {
+            let month = Month::of(entry.time);
+            let is_erasure = matches!(entry.event, Event::Erased(_));
+            // What is forgotten must be found again.
+            if is_erasure || keys.is_full() {
+                keys.store(&mut fresh).map_err(|source| self.failed(source))?;
+                keys.forget();
+            }
             let mut bytes = Vec::new();
             for opening in openings.iter().flatten() {
-                let who = self.who(&opening.subject.customer);
-                let key = match self.find(&mut keys, &who)? {
-                    Some(key) => key,
-                    None => {
-                        let (key, wrapped) = self.make_key(&who);
-                        fresh.push((who, key.id, wrapped));
-                        keys.remember(who, key.clone());
-                        key
-                    }
+                let customer = &opening.subject.customer;
+                let key = if is_erasure {
+                    self.destroy_in(&mut keys, customer)?;
+                    // Nobody keeps this one.
+                    self.make_key(&random(&*self.entropy)).0
+                } else {
+                    self.key_for(&mut keys, &mut fresh, customer, month)?
                 };
                 self.seal_one(&key, opening, &mut bytes);
+            }
+            if let Event::Erased(Erased::Before { month }) = entry.event {
+                self.destroy_before_in(&mut keys, month)?;
             }
             sealed.push(bytes);
         }
         // A failure here is fatal to the process: no key that is remembered and not stored is ever used.
-        keys.store(&fresh).map_err(|source| self.failed(source))?;
+        keys.store(&mut fresh).map_err(|source| self.failed(source))?;
         Ok(sealed)
+    }
+
+    fn key_for(
+        &self,
+        keys: &mut Keys,
+        fresh: &mut Vec<Fresh>,
+        customer: &CustomerId,
+        month: Month,
+    ) -> Result<CustomerKey, LedgerError> {
+        let who = self.who(customer, month);
+        if let Some(key) = self.find(keys, &who)? {
+            return Ok(key);
+        }
+        let (key, wrapped) = self.make_key(&who);
+        fresh.push(Fresh { who, month, id: key.id, wrapped });
+        keys.remember(who, key.clone());
+        Ok(key)
     }
 
     fn make_key(&self, who: &Who) -> (CustomerKey, Vec<u8>) {
@@ -246,13 +290,31 @@ impl Vault {
         minicbor::decode(&Zeroizing::new(plain)).map(Some).map_err(|_| damaged("an opening cannot be read"))
     }
 
-    /// Destroys a customer's key. Whether there was one.
-    pub(crate) fn destroy(&self, customer: &CustomerId) -> Result<bool, LedgerError> {
-        let who = self.who(customer);
-        let mut keys = self.keys();
-        keys.by_who.remove(&who);
-        keys.by_id.clear();
-        keys.delete(&who).map_err(|source| self.failed(source))
+    /// Destroys the keys of a customer, of all months.
+    pub(crate) fn destroy(&self, customer: &CustomerId) -> Result<(), LedgerError> {
+        self.destroy_in(&mut self.keys(), customer)
+    }
+
+    /// Destroys the keys of all customers for the months before this one.
+    pub(crate) fn destroy_before(&self, month: Month) -> Result<(), LedgerError> {
+        self.destroy_before_in(&mut self.keys(), month)
+    }
+
+    /// Has every key looked up again: somebody else may have destroyed some.
+    pub(crate) fn forget(&self) {
+        self.keys().forget();
+    }
+
+    fn destroy_in(&self, keys: &mut Keys, customer: &CustomerId) -> Result<(), LedgerError> {
+        let months = keys.months().map_err(|source| self.failed(source))?;
+        let theirs: Vec<Who> = months.into_iter().map(|month| self.who(customer, month)).collect();
+        keys.forget();
+        keys.delete(&theirs).map_err(|source| self.failed(source))
+    }
+
+    fn destroy_before_in(&self, keys: &mut Keys, month: Month) -> Result<(), LedgerError> {
+        keys.forget();
+        keys.delete_before(month).map_err(|source| self.failed(source))
     }
 
     fn find(&self, keys: &mut Keys, who: &Who) -> Result<Option<CustomerKey>, LedgerError> {
@@ -269,6 +331,9 @@ impl Vault {
     fn find_by_id(&self, keys: &mut Keys, id: &KeyId) -> Result<Option<CustomerKey>, LedgerError> {
         if let Some(known) = keys.by_id.get(id) {
             return Ok(known.clone());
+        }
+        if keys.is_full() {
+            keys.forget();
         }
         let row = keys.select("SELECT who, wrapped FROM customer_key WHERE id = ?1", id);
         let Some((who, wrapped)) = row.map_err(|source| self.failed(source))? else {
@@ -300,12 +365,25 @@ impl Vault {
 
 impl Keys {
     fn remember(&mut self, who: Who, key: CustomerKey) {
-        if self.by_who.len() >= CACHED || self.by_id.len() >= CACHED {
-            self.by_who.clear();
-            self.by_id.clear();
-        }
         self.by_id.insert(key.id, Some(key.clone()));
         self.by_who.insert(who, key);
+    }
+
+    /// Whether it is time to [`forget`](Self::forget).
+    fn is_full(&self) -> bool {
+        self.by_who.len() >= CACHED || self.by_id.len() >= CACHED
+    }
+
+    /// Has every key looked up again.
+    fn forget(&mut self) {
+        self.by_who.clear();
+        self.by_id.clear();
+    }
+
+    /// The months that there are keys of.
+    fn months(&self) -> rusqlite::Result<Vec<Month>> {
+        let mut statement = self.db.prepare_cached("SELECT DISTINCT month FROM customer_key")?;
+        statement.query_map([], |row| row.get(0).map(Month::from_number))?.collect()
     }
 
     /// The row of a key, by one of its names: its other name, and the wrapped key.
@@ -317,22 +395,38 @@ impl Keys {
         self.db.prepare_cached(query)?.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
     }
 
-    fn delete(&self, who: &Who) -> rusqlite::Result<bool> {
-        let rows = self.db.execute("DELETE FROM customer_key WHERE who = ?1", [who])?;
-        // Until the write-ahead log is folded in, it holds pages with the key.
-        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(rows > 0)
+    fn delete(&self, theirs: &[Who]) -> rusqlite::Result<()> {
+        let places = vec!["?"; theirs.len()].join(", ");
+        let sql = format!("DELETE FROM customer_key WHERE who IN ({places})");
+        self.db.execute(&sql, params_from_iter(theirs))?;
+        self.truncate()
     }
 
-    fn store(&mut self, fresh: &[(Who, KeyId, Vec<u8>)]) -> rusqlite::Result<()> {
+    fn delete_before(&self, month: Month) -> rusqlite::Result<()> {
+        self.db.execute("DELETE FROM customer_key WHERE month < ?1", [month.number()])?;
+        self.truncate()
+    }
+
+    /// Until the write-ahead log is folded in, it holds pages with the keys.
+    fn truncate(&self) -> rusqlite::Result<()> {
+        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            tracing::warn!(
+                "somebody reads the customer keys: destroyed ones stay in the write-ahead log until the next are"
+            );
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, fresh: &mut Vec<Fresh>) -> rusqlite::Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
         let transaction = self.db.transaction()?;
-        for (who, id, wrapped) in fresh {
+        for Fresh { who, month, id, wrapped } in fresh.drain(..) {
             transaction
-                .prepare_cached("INSERT INTO customer_key (who, id, wrapped) VALUES (?1, ?2, ?3)")?
-                .execute(params![who, id, wrapped])?;
+                .prepare_cached("INSERT INTO customer_key (who, month, id, wrapped) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![who, month.number(), id, wrapped])?;
         }
         transaction.commit()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Home, START, listed, questioned, refused, revealed, started};
 use model::entry::Why;
-use model::{CustomerId, Event, Timestamp};
+use model::{Event, Timestamp};
 use sightline_ledger::cosignature::WitnessSigner;
 use sightline_ledger::error::Malformed;
 use sightline_ledger::note::SignerKey;
@@ -209,33 +209,6 @@ async fn writers_at_once_get_receipts_that_verify_and_one_number_each() {
     let mut indices = tasks.join_all().await.concat();
     indices.sort();
     assert!(indices.into_iter().eq(0..64 * 20));
-    ledger.close().await;
-}
-
-#[tokio::test]
-async fn a_destroyed_key_takes_the_customer_out_of_every_entry_and_every_proof_still_verifies() {
-    let home = Home::new();
-    let ledger = home.open();
-    ledger.append(revealed("c-1")).await.unwrap();
-    ledger.append(listed(&["c-2", "c-1", "c-3"])).await.unwrap();
-    let kept = ledger.append(revealed("c-2")).await.unwrap();
-    assert!(ledger.destroy(&CustomerId::new("c-1")).unwrap());
-    assert!(!ledger.destroy(&CustomerId::new("c-1")).unwrap());
-    let known = |ledger: &Ledger| -> Vec<Vec<Option<String>>> {
-        let customer = |o: &Option<model::Opening>| Some(o.as_ref()?.subject.customer.to_string());
-        ledger.read(0, 9).unwrap().iter().map(|r| r.openings.iter().map(customer).collect()).collect()
-    };
-    let expected =
-        vec![vec![None], vec![Some("c-2".into()), None, Some("c-3".into())], vec![Some("c-2".into())]];
-    assert_eq!(known(&ledger), expected);
-    ledger.append(revealed("c-1")).await.unwrap();
-    ledger.close().await;
-
-    let ledger = home.open();
-    assert_eq!(known(&ledger)[..3], expected);
-    assert_eq!(known(&ledger)[3], [Some("c-1".into())], "a new key opens what came after");
-    assert!((0..4).all(|index| ledger.prove(index).unwrap().verify(ledger.verifier()).is_ok()));
-    assert!(kept.verify(ledger.verifier()).is_ok());
     ledger.close().await;
 }
 

@@ -46,6 +46,10 @@ enum Command {
     /// Staff records.
     #[command(subcommand)]
     Staff(Staff),
+    /// Propose to erase a customer; two administrators confirm it in the console.
+    Erase(crate::erase::Erase),
+    /// What waits for the decision of two administrators.
+    Decisions(crate::erase::Decisions),
     /// Read the ledger.
     #[command(subcommand)]
     Log(Log),
@@ -344,6 +348,8 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Serve(options) => crate::serve::run(&options),
         Command::Adapter(Adapter::Check(options)) => return crate::adapters::check(&options),
         Command::Verify(options) => return crate::verify::run(&options),
+        Command::Erase(options) => crate::erase::run(options),
+        Command::Decisions(options) => crate::erase::decisions(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());
@@ -397,7 +403,7 @@ fn blast_radius(options: BlastRadius) -> Result<(), String> {
 }
 
 impl Form {
-    fn print(self) -> Print {
+    pub(crate) fn print(self) -> Print {
         if self.json { Print::Json } else { Print::Text }
     }
 }

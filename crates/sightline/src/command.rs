@@ -10,6 +10,7 @@ use model::{CustomerId, GrantId, SessionId, StaffId, StaffStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use views::{Page, Span, Whom, Whose};
 
+use crate::erase;
 use crate::house::Rooms;
 
 /// A command.
@@ -46,6 +47,11 @@ pub(crate) enum Command {
     Receipt {
         index: u64,
     },
+    Erase {
+        customer: CustomerId,
+        unknown: bool,
+    },
+    Decisions,
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -104,11 +110,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn text(text: String) -> Self {
+    pub(crate) fn text(text: String) -> Self {
         Self { text, ..Self::default() }
     }
 
-    fn json<T: Serialize>(answer: &T) -> Result<Self, Failure> {
+    pub(crate) fn json<T: Serialize>(answer: &T) -> Result<Self, Failure> {
         Ok(Self::text(serde_json::to_string_pretty(answer)? + "\n"))
     }
 }
@@ -167,6 +173,8 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::Revoke { what, reason } => revoke(rooms, what, reason, form).await,
         Command::Reinstate { staff } => reinstate(rooms, staff, form).await,
         Command::Entries { from, limit } => entries(rooms, from, limit, form).await,
+        Command::Erase { customer, unknown } => erase::propose(rooms, customer, unknown, form).await,
+        Command::Decisions => erase::waiting(rooms, form),
         Command::Receipt { index } => Ok(Outcome::text(enquiry.receipt(&operator, index).await?.answer)),
     }
 }

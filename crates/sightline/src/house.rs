@@ -9,7 +9,7 @@ use access::{Access, Policy, SharedState, Tickets};
 use adapter::Adapter;
 use axum::Router;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
-use incident::Enquiry;
+use incident::{Enquiry, Erasure, Retention};
 use ledger::{Draft, Ledger};
 use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
 use model::{AppId, Clock, Entropy, OsEntropy, SystemClock};
@@ -109,6 +109,20 @@ impl Rooms {
     }
 }
 
+impl Rooms {
+    /// Erasures in this house.
+    pub(crate) fn erasure(&self, retention: Retention) -> Erasure {
+        Erasure {
+            ledger: self.ledger.clone(),
+            state: self.state.clone(),
+            tickets: self.tickets.clone(),
+            retention,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+}
+
 /// What a configuration names, read and checked, with nothing opened.
 pub(crate) struct Parts {
     pub(crate) policy: Policy,
@@ -171,6 +185,9 @@ impl House {
         let (rooms, follow_views) = Rooms::open(&settings.data)?;
         let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());
         put_in_force(&ledger, &state, config, &parts).await?;
+        let erasure = rooms.erasure(settings.retention);
+        // Before anybody looks: what a crash interrupted is done now.
+        erasure.carry_out().await.map_err(|e| e.to_string())?;
 
         let people = People::new(PeopleParts {
             ledger: ledger.clone(),
@@ -190,11 +207,12 @@ impl House {
             access: access.clone(),
             people: people.clone(),
             enquiry: rooms.enquiry.clone(),
+            erasure: erasure.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
         });
         let mut routers = vec![console];
-        let mut workers = vec![follow_views];
+        let mut workers: Vec<Worker> = vec![follow_views, Box::pin(erasure.follow())];
         for (app, adapter) in parts.apps {
             let gateway = Gateway::new(GatewayParts {
                 settings: app,

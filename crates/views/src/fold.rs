@@ -5,12 +5,13 @@ use model::entry::{
     Event, GrantIssued, Listed, Questioned, Refused, Revealed, Revoked, SessionClosed, SessionOpened,
     StaffRecorded, Target, Viewer, Written,
 };
-use model::{AppId, Digest, GrantId, Opening, SessionId, StaffId, StaffStatus, Tier};
+use model::{AppId, Digest, GrantId, Opening, ProposalId, SessionId, StaffId, StaffStatus, Tier};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, named_params};
 use tokio::sync::watch;
 
 use crate::ViewsError;
 use crate::columns::{get, number};
+use crate::forget;
 use crate::schema::Position;
 use crate::words::CustomerRef;
 
@@ -23,6 +24,8 @@ pub struct Fold {
     connection: Connection,
     position: Position,
     folded: watch::Sender<u64>,
+    /// Whether the write-ahead log may hold what was erased. So it may after a crash.
+    to_truncate: bool,
 }
 
 /// How far a fold has come.
@@ -37,7 +40,7 @@ pub struct Progress {
 impl Fold {
     pub(crate) fn new(connection: Connection, position: Position) -> (Self, watch::Receiver<u64>) {
         let (folded, receiver) = watch::channel(position.next);
-        (Self { connection, position, folded }, receiver)
+        (Self { connection, position, folded, to_truncate: true }, receiver)
     }
 
     pub(crate) fn position(&self) -> &Position {
@@ -59,6 +62,10 @@ impl Fold {
         tx.execute("UPDATE position SET next = ?1, last = ?2", (number(next), last.0))?;
         tx.commit()?;
         (self.position.next, self.position.last) = (next, last);
+        self.to_truncate |= records.iter().any(|record| matches!(record.entry.event, Event::Erased(_)));
+        if self.to_truncate {
+            self.to_truncate = !forget::truncate(&self.connection)?;
+        }
         self.folded.send_replace(next);
         Ok(())
     }
@@ -111,6 +118,7 @@ struct Row<'a> {
     purpose: Option<String>,
     response: Option<String>,
     grant: Option<GrantId>,
+    proposal: Option<ProposalId>,
     action: Option<&'static str>,
     evidence: Option<&'static str>,
     tier: Option<&'static str>,
@@ -136,12 +144,14 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
         Event::Refused(e) => refused(tx, record, e)?,
         Event::Revoked(e) => revoked(tx, record, e)?,
         Event::Questioned(e) => questioned(tx, record, e)?,
-        Event::Proposed(_) | Event::Decided(_) => by_administrator(tx, record)?,
+        Event::Proposed(e) => by_administrator(tx, record, e.proposal)?,
+        Event::Decided(e) => by_administrator(tx, record, e.proposal)?,
         Event::Erased(_) => Row::default(),
     };
     insert(tx, record, row)?;
     match &record.entry.event {
         Event::Listed(e) => insert_listed(tx, record, e),
+        Event::Erased(e) => forget::erased(tx, e),
         _ => Ok(()),
     }
 }
@@ -150,7 +160,7 @@ fn insert(tx: &Transaction<'_>, record: &Record, row: Row<'_>) -> Result<(), Vie
     let mut statement = tx.prepare_cached(
         "INSERT INTO entries VALUES (:idx, :time, :kind, :staff,
            (SELECT record FROM staff WHERE no = :staff),
-           :session, :app, :customer, :ticket, :purpose, :response, :grant_id, :action, :evidence, :tier,
+           :session, :app, :customer, :ticket, :purpose, :response, :grant_id, :proposal, :action, :evidence, :tier,
            :classes, :rows, :mode, :would_mask, :would_refuse, :why, :entry)",
     )?;
     statement.execute(named_params! {
@@ -165,6 +175,7 @@ fn insert(tx: &Transaction<'_>, record: &Record, row: Row<'_>) -> Result<(), Vie
         ":purpose": row.purpose,
         ":response": row.response,
         ":grant_id": row.grant.map(|id| id.to_string()),
+        ":proposal": row.proposal.map(|id| id.to_string()),
         ":action": row.action,
         ":evidence": row.evidence,
         ":tier": row.tier,
@@ -349,9 +360,13 @@ fn questioned<'a>(tx: &Transaction<'_>, record: &'a Record, _: &Questioned) -> R
 }
 
 /// A proposal, or a decision about one.
-fn by_administrator<'a>(tx: &Transaction<'_>, record: &'a Record) -> Result<Row<'a>, ViewsError> {
-    let staff = record.entry.event.staff();
-    Ok(Row { staff: staff.map(|staff| staff_no(tx, staff)).transpose()?, ..about(tx, record, None, None)? })
+fn by_administrator<'a>(
+    tx: &Transaction<'_>,
+    record: &'a Record,
+    proposal: ProposalId,
+) -> Result<Row<'a>, ViewsError> {
+    let staff = record.entry.event.staff().map(|staff| staff_no(tx, staff)).transpose()?;
+    Ok(Row { staff, proposal: Some(proposal), ..about(tx, record, None, None)? })
 }
 
 /// Whose sessions end.

@@ -11,6 +11,7 @@
 mod answers;
 mod columns;
 mod fold;
+mod forget;
 mod page;
 mod questions;
 mod reader;

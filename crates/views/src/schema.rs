@@ -12,7 +12,7 @@ use crate::columns::get;
 use crate::{Fold, Progress, Views, ViewsError};
 
 /// Views of another version are discarded. Count up whenever `schema.sql` or the fold changes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const FILE: &str = "views.sqlite3";
 
@@ -119,6 +119,8 @@ fn open_file(file: &Path, log: &str) -> Result<(Connection, Position), Unusable>
     // A view that lost its last commits with the power is merely behind.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // What is erased must not stay in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     if connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0 {
         let tx = connection.transaction()?;
         tx.execute_batch(include_str!("schema.sql"))?;

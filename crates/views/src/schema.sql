@@ -62,10 +62,11 @@ CREATE TABLE entries (
   session      TEXT,
   app          TEXT,
   customer     INTEGER REFERENCES customers,      -- none if erased
-  ticket       TEXT,
+  ticket       TEXT,                              -- none if the customer is erased
   purpose      TEXT,
   response     TEXT,
   grant_id     TEXT,
+  proposal     TEXT,
   action       TEXT,
   evidence     TEXT,
   tier         TEXT,
@@ -82,6 +83,7 @@ CREATE INDEX entries_of_staff    ON entries (staff)    WHERE staff IS NOT NULL;
 CREATE INDEX entries_of_session  ON entries (session)  WHERE session IS NOT NULL;
 CREATE INDEX entries_of_customer ON entries (customer) WHERE customer IS NOT NULL;
 CREATE INDEX grants              ON entries (grant_id) WHERE kind = 'grant_issued';
+CREATE INDEX proposals           ON entries (proposal) WHERE kind = 'proposed';
 CREATE INDEX revocations         ON entries (idx)      WHERE kind = 'revoked';
 
 -- The customers in a list, row by row.

@@ -15,6 +15,8 @@ use crate::AccessError;
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
+    PRAGMA secure_delete = ON;
+    PRAGMA busy_timeout = 5000;
     CREATE TABLE IF NOT EXISTS event (
         seq      INTEGER PRIMARY KEY,
         app      TEXT NOT NULL,
@@ -118,6 +120,43 @@ impl Tickets {
             memory.histories.remove(&(app.clone(), customer));
         }
         Ok(())
+    }
+
+    /// Forgets a customer in all apps: their tier, their tickets, and what else names them. Should the feed
+    /// report them again, they are known again.
+    pub fn forget(&self, customer: &CustomerId) -> Result<(), AccessError> {
+        let mut writer = lock(&self.0.writer);
+        let transaction = writer.transaction()?;
+        for sql in [
+            // Another customer may be linked to a ticket of theirs.
+            "DELETE FROM event WHERE (app, ticket) IN
+                (SELECT app, ticket FROM event WHERE customer = ?1 AND what = 'opened')",
+            "DELETE FROM event WHERE customer = ?1",
+            "DELETE FROM customer WHERE customer = ?1",
+        ] {
+            transaction.prepare_cached(sql)?.execute([customer.as_str()])?;
+        }
+        let customers = count(&transaction)?;
+        transaction.commit()?;
+        {
+            let mut memory = self.0.memory.write().unwrap_or_else(PoisonError::into_inner);
+            memory.customers = customers;
+            memory.changes += 1;
+            memory.histories.clear();
+            memory.tiers.retain(|(_, theirs), _| theirs != customer);
+        }
+        // Until it is folded in, the write-ahead log holds what was deleted. Nobody reads meanwhile.
+        let _reader = lock(&self.0.reader);
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Whether any ticket or tier names this customer, in any app.
+    pub fn knows(&self, customer: &CustomerId) -> Result<bool, AccessError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM event WHERE customer = ?1)
+                       OR EXISTS (SELECT 1 FROM customer WHERE customer = ?1)";
+        let reader = lock(&self.0.reader);
+        Ok(reader.prepare_cached(sql)?.query_row([customer.as_str()], |row| row.get(0))?)
     }
 
     /// Where the app's feed goes on.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Access, Policy, SharedState, TicketActor, TicketEvent, TicketWhat, Tickets};
-use incident::Enquiry;
+use incident::{Enquiry, Erasure, Retention};
 use ledger::{AppendError, Draft, Fatal, Ledger, LedgerError, Options};
 use model::clock::ManualClock;
 use model::entry::*;
@@ -102,6 +102,18 @@ impl World {
             access: self.access.clone(),
             people: self.people.clone(),
             enquiry: self.enquiry.clone(),
+            erasure: self.erasure(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    pub(crate) fn erasure(&self) -> Erasure {
+        Erasure {
+            ledger: self.ledger.clone(),
+            state: self.state.clone(),
+            tickets: self.access.tickets().clone(),
+            retention: Retention::default(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(OsEntropy),
         }
@@ -339,10 +351,11 @@ impl World {
 }
 
 /// Who can log in to the console, and one who cannot.
-const PERSONAS: [(&str, &str, Role, &str); 5] = [
+const PERSONAS: [(&str, &str, Role, &str); 6] = [
     ("s-90", "Ines Okafor", Role::Analyst, "security"),
     ("s-91", "Tomas Lind", Role::Auditor, "audit"),
     ("s-92", "Rahel Stern", Role::Admin, "platform"),
+    ("s-93", "Jon Brandt", Role::Admin, "security"),
     ("s-12", "Paulo Reis", Role::Lead, "payments"),
     ("s-17", "Kim Adler", Role::Agent, "accounts"),
 ];

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::clock::ManualClock;
-use model::entry::{Action, Listed, Question, Questioned, Refused, Revealed, Started, Viewer, Why};
+use model::entry::{
+    Act, Action, Erased, Listed, Proposed, Question, Questioned, Refused, Revealed, Started, Viewer, Why,
+};
 use model::{
-    AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ResponseId,
-    SessionId, StaffId, Subject, Tier, Timestamp,
+    AppId, ClassSet, CustomerId, Digest, Event, Evidence, GrantId, Mode, Opening, OsEntropy, ProposalId,
+    ResponseId, SessionId, StaffId, Subject, Tier, Timestamp,
 };
 use sightline_ledger::{Admission, AdmitAll, Draft, Ledger, Options, Record, verify};
 
@@ -201,6 +203,28 @@ pub fn refused(why: Why) -> Draft {
         subject: None,
         why,
     }))
+}
+
+/// An erasure, as two administrators have decided it.
+pub fn erased(customer: &str, proposal: u8) -> Draft {
+    let opening = opening(customer);
+    let event = Event::Erased(Erased::Customer {
+        proposal: ProposalId::from_bytes([proposal; 10]),
+        subject: Some(opening.commitment()),
+    });
+    Draft { event, openings: vec![opening] }
+}
+
+/// The proposal of an erasure.
+pub fn proposed(customer: &str, proposal: u8) -> Draft {
+    let opening = opening(customer);
+    let event = Event::Proposed(Proposed {
+        proposal: ProposalId::from_bytes([proposal; 10]),
+        act: Act::Erase { subject: opening.commitment() },
+        by: model::entry::Actor::Operator,
+        session: None,
+    });
+    Draft { event, openings: vec![opening] }
 }
 
 /// A question about a customer.

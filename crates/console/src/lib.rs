@@ -25,6 +25,7 @@ mod shell;
 mod show;
 mod span;
 mod staff;
+mod witnesses;
 
 use std::sync::Arc;
 
@@ -49,6 +50,10 @@ pub struct Console {
     pub people: People,
     /// Questions, each of which is recorded.
     pub enquiry: Enquiry,
+    /// How the ledger stands with its witnesses.
+    pub witnesses: witness::Standing,
+    /// The trust policy for auditors (c2sp.org/tlog-policy).
+    pub trust_policy: String,
     /// The time that pages speak of.
     pub clock: Arc<dyn Clock>,
     /// For reference numbers.
@@ -79,6 +84,7 @@ pub fn router(console: Console) -> Router {
         .route("/help", get(help::page))
         .route("/events", get(live::events))
         .route("/checkpoint", get(log::checkpoint))
+        .route("/trust-policy", get(log::trust_policy))
         .route("/tile/{*path}", get(log::tile))
         .fallback(fault::not_found)
         .layer(axum::middleware::from_fn(fault::render))

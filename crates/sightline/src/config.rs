@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     /// How much may be seen without a reason.
     #[serde(default)]
     pub(crate) budgets: Budgets,
+    /// Who cosigns the log, on machines of others; without it, nobody is asked.
+    pub(crate) witnesses: Option<crate::witnesses::WitnessSettings>,
     /// The policy; without it, the one that ships.
     pub(crate) policy: Option<PolicySettings>,
     /// The apps.
@@ -137,6 +139,7 @@ impl Settings {
         if budgets.shift_hours == 0 || budgets.grant_minutes == 0 {
             return Err("[budgets]: shift_hours and grant_minutes must be at least 1".into());
         }
+        self.witnesses.as_ref().map_or(Ok(()), crate::witnesses::WitnessSettings::check)?;
         if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(
                 "[log] origin: a name like \"sightline.example.com/ledger\", without spaces and +".into()

@@ -102,6 +102,8 @@ impl World {
             access: self.access.clone(),
             people: self.people.clone(),
             enquiry: self.enquiry.clone(),
+            witnesses: witness::Standing::without_witnesses(),
+            trust_policy: "quorum none\n".into(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(OsEntropy),
         }

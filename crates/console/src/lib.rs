@@ -26,6 +26,7 @@ mod shell;
 mod show;
 mod span;
 mod staff;
+mod witnesses;
 
 use std::sync::Arc;
 
@@ -52,6 +53,10 @@ pub struct Console {
     pub enquiry: Enquiry,
     /// Erasures, which two administrators decide here.
     pub erasure: Erasure,
+    /// How the ledger stands with its witnesses.
+    pub witnesses: witness::Standing,
+    /// The trust policy for auditors (c2sp.org/tlog-policy).
+    pub trust_policy: String,
     /// The time that pages speak of.
     pub clock: Arc<dyn Clock>,
     /// For reference numbers.
@@ -85,6 +90,7 @@ pub fn router(console: Console) -> Router {
         .route("/events", get(live::events))
         .route("/checkpoint", get(log::checkpoint))
         .route("/pruning-policy", get(log::pruning_policy))
+        .route("/trust-policy", get(log::trust_policy))
         .route("/tile/{*path}", get(log::tile))
         .fallback(fault::not_found)
         .layer(axum::middleware::from_fn(fault::render))

@@ -11,6 +11,7 @@ use pages::{Html, Icon};
 
 use crate::fault::Fault;
 use crate::guard::Visitor;
+use crate::witnesses::Witnesses;
 
 const ROWS: u64 = 50;
 
@@ -32,6 +33,7 @@ struct EntriesTemplate {
     pager: Html,
     checkpoint: String,
     vkey: String,
+    witnesses: Witnesses,
 }
 
 /// `GET /ledger`
@@ -61,6 +63,7 @@ pub(crate) async fn entries(
         ),
         checkpoint: console.ledger.checkpoint(),
         vkey: console.ledger.verifier().vkey(),
+        witnesses: Witnesses::of(&console),
     };
     Ok(crate::shell::page(&visitor, "/ledger", "Ledger", &body))
 }
@@ -129,6 +132,11 @@ pub(crate) async fn checkpoint(axum::extract::State(console): crate::State) -> R
 pub(crate) async fn pruning_policy(axum::extract::State(console): crate::State) -> Response {
     let policy = console.erasure.retention.pruning_policy();
     public("text/plain; charset=utf-8", "no-cache", policy.into_bytes())
+}
+
+/// `GET /trust-policy` (c2sp.org/tlog-policy): open to anybody. Whoever checks the log should have it from elsewhere.
+pub(crate) async fn trust_policy(axum::extract::State(console): crate::State) -> Response {
+    public("text/plain; charset=utf-8", "no-cache", console.trust_policy.clone().into_bytes())
 }
 
 /// `GET /tile/…` (c2sp.org/tlog-tiles): open to anybody. Tiles never change. They hold hashes and

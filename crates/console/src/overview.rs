@@ -24,6 +24,7 @@ struct OverviewTemplate<'a> {
     shares: Vec<ShareRow>,
     heat: Heat<'a>,
     recent: Happenings<'a>,
+    alarms: Html,
 }
 
 impl OverviewTemplate<'_> {
@@ -56,6 +57,7 @@ pub(crate) async fn page(
         chart: LooksChart::over(&overview.buckets, overview.bucket_ms),
         shares: shares(looks),
         heat: Heat::over(&overview.heat),
+        alarms: Html::of(&crate::witnesses::Alarms::of(&console)),
         recent: Happenings { rows: &overview.recent, now, with_staff: true, may_revoke: false },
         overview,
     };

@@ -19,6 +19,7 @@ pub mod settings;
 mod token;
 mod upstream;
 mod way;
+mod witnessed;
 
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub struct GatewayParts {
     pub entropy: Arc<dyn Entropy>,
     /// What goes out to the browser and must come back is sealed with it.
     pub tokens: TokenKey,
+    /// How the ledger stands with its witnesses.
+    pub witnesses: witness::Standing,
 }
 
 /// A gateway in front of one app. Cheap to clone.
@@ -76,6 +79,7 @@ pub(crate) struct Gate {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     tokens: TokenKey,
+    witnesses: witness::Standing,
     upstream: Upstream,
     feed: Option<Feed>,
 }
@@ -92,7 +96,8 @@ impl AppSettings {
 impl Gateway {
     /// Makes a gateway: reads the app's secrets, and opens no connection yet.
     pub fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
-        let GatewayParts { settings, adapter, access, people, ledger, clock, entropy, tokens } = parts;
+        let GatewayParts { settings, adapter, access, people, ledger, clock, entropy, tokens, witnesses } =
+            parts;
         let upstream = Upstream::new(&settings)?;
         let feed = settings.feed.as_ref().map(|feed| Feed::new(feed, clock.now())).transpose()?;
         Ok(Self(Arc::new(Gate {
@@ -104,6 +109,7 @@ impl Gateway {
             clock,
             entropy,
             tokens,
+            witnesses,
             upstream,
             feed,
         })))

@@ -95,7 +95,11 @@ impl Way<'_> {
         sender::check(&self.asked, self.gate.upstream.public())?;
         let body = self.take(body).await?;
         // 2 what?
-        match self.recognise(&body) {
+        let recognised = self.recognise(&body);
+        if !matches!(recognised, Recognised::Open) {
+            self.witnessed()?;
+        }
+        match recognised {
             Recognised::Open => self.pass(body).await,
             Recognised::Read(read) => self.look(&read, body).await,
             Recognised::Write(read) => self.write(&read, body).await,

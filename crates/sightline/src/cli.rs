@@ -8,7 +8,7 @@ use model::entry::RevokeReason;
 use model::{CustomerId, GrantId, SessionId, StaffId, Timestamp};
 
 use crate::command::{Between, Command as Ask, From, Of, Print};
-use crate::operate;
+use crate::{operate, witnesses};
 
 #[derive(Parser)]
 #[command(
@@ -55,6 +55,8 @@ enum Command {
     Log(Log),
     /// Check a ledger, a published log or a receipt, offline, and say in numbers what was checked.
     Verify(crate::verify::Verify),
+    /// Run a witness: on somebody else's machine, it cosigns only growth of the ledgers that it knows.
+    Witness(crate::witness::WitnessOptions),
     /// Derive the views again from the ledger.
     Rebuild(Place),
     /// Print a completion script for a shell.
@@ -159,7 +161,7 @@ pub(crate) struct Span {
     pub(crate) to: Option<Timestamp>,
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "expected a time like 2026-11-21T09:30:00Z, or a date".into())
 }
 
@@ -304,6 +306,12 @@ enum Log {
     Show(LogEntry),
     /// The receipt of one entry, as a `.tlog-proof`.
     Proof(LogEntry),
+    /// How large it is, what its witnesses have cosigned, and whether looks are shown.
+    Status(witnesses::StatusOptions),
+    /// The trust policy for auditors (c2sp.org/tlog-policy): the log, its witnesses, and how many must cosign.
+    Policy(witnesses::PolicyOptions),
+    /// Propose that looks are shown without witnesses until a time; two administrators must confirm it.
+    AllowUnwitnessed(witnesses::AllowOptions),
 }
 
 /// Options of `sightline log tail`.
@@ -350,6 +358,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Verify(options) => return crate::verify::run(&options),
         Command::Erase(options) => crate::erase::run(options),
         Command::Decisions(options) => crate::erase::decisions(&options),
+        Command::Witness(options) => crate::witness::run(options),
         Command::Rebuild(place) => operate::rebuild(&place),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());
@@ -384,6 +393,14 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         }
         Command::Log(Log::Proof(options)) => {
             operate::print(&options.place, Ask::Receipt { index: options.index }, Print::Text)
+        }
+        Command::Log(Log::Status(options)) => {
+            operate::print(&options.place, Ask::LogStatus, options.form.print())
+        }
+        Command::Log(Log::Policy(options)) => witnesses::print_policy(&options),
+        Command::Log(Log::AllowUnwitnessed(options)) => {
+            let command = Ask::AllowUnwitnessed { until: options.until };
+            operate::print(&options.place, command, options.form.print())
         }
     }
     .map(|()| ExitCode::SUCCESS)

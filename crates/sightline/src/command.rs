@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use incident::{Asker, EnquiryError};
 use ledger::{AppendError, Draft};
+use model::decision::{Act, Proposed};
 use model::entry::{Actor, Event, RevokeReason, Revoked, StaffRecorded, Target};
-use model::{CustomerId, GrantId, SessionId, StaffId, StaffStatus, Timestamp};
+use model::{CustomerId, GrantId, OsEntropy, ProposalId, SessionId, StaffId, StaffStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use views::{Page, Span, Whom, Whose};
 
@@ -52,6 +53,11 @@ pub(crate) enum Command {
         unknown: bool,
     },
     Decisions,
+    LogStatus,
+    /// Proposes it.
+    AllowUnwitnessed {
+        until: Timestamp,
+    },
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -172,6 +178,11 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         }
         Command::Revoke { what, reason } => revoke(rooms, what, reason, form).await,
         Command::Reinstate { staff } => reinstate(rooms, staff, form).await,
+        Command::LogStatus => match (form.print, crate::witnesses::status(rooms)) {
+            (Print::Json, status) => Outcome::json(&status),
+            (_, status) => Ok(Outcome::text(status.to_text())),
+        },
+        Command::AllowUnwitnessed { until } => allow_unwitnessed(rooms, until, form).await,
         Command::Entries { from, limit } => entries(rooms, from, limit, form).await,
         Command::Erase { customer, unknown } => erase::propose(rooms, customer, unknown, form).await,
         Command::Decisions => erase::waiting(rooms, form),
@@ -255,6 +266,25 @@ async fn reinstate(rooms: &Rooms, staff: StaffId, form: Form) -> Result<Outcome,
         Print::Json => Outcome::json(&Taken { entry: receipt.index(), event }),
         _ => Ok(Outcome::text(format!(
             "{staff} may work again, after a new login. Entry {}.\n",
+            receipt.index()
+        ))),
+    }
+}
+
+async fn allow_unwitnessed(rooms: &Rooms, until: Timestamp, form: Form) -> Result<Outcome, Failure> {
+    let now = model::Clock::now(&model::SystemClock);
+    if until <= now {
+        return Err(Failure::Caller(format!("{until} is over; name a time that is to come")));
+    }
+    let proposal = ProposalId::fresh(&OsEntropy);
+    let act = Act::AllowUnwitnessed { until };
+    let event = Event::Proposed(Proposed { proposal, act, by: Actor::Operator, session: None });
+    let receipt = rooms.ledger.append(Draft::plain(event.clone())).await?;
+    match form.print {
+        Print::Json => Outcome::json(&Taken { entry: receipt.index(), event }),
+        _ => Ok(Outcome::text(format!(
+            "{proposal}: proposed that looks are shown without witnesses until {until}. Entry {}.\n\
+             Nothing changes until two administrators have confirmed it, each in their own session of the console.\n",
             receipt.index()
         ))),
     }

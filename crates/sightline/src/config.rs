@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     /// How long it is known whom entries are about.
     #[serde(default)]
     pub(crate) retention: incident::Retention,
+    /// Who cosigns the log, on machines of others; without it, nobody is asked.
+    pub(crate) witnesses: Option<crate::witnesses::WitnessSettings>,
     /// The policy; without it, the one that ships.
     pub(crate) policy: Option<PolicySettings>,
     /// The apps.
@@ -141,6 +143,7 @@ impl Settings {
             return Err("[budgets]: shift_hours and grant_minutes must be at least 1".into());
         }
         self.retention.check()?;
+        self.witnesses.as_ref().map_or(Ok(()), crate::witnesses::WitnessSettings::check)?;
         if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(
                 "[log] origin: a name like \"sightline.example.com/ledger\", without spaces and +".into()

@@ -10,6 +10,7 @@ use adapter::Adapter;
 use axum::Router;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
 use incident::{Enquiry, Erasure, Retention};
+use ledger::note::VerifierKey;
 use ledger::{Draft, Ledger};
 use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
 use model::{AppId, Clock, Entropy, OsEntropy, SystemClock};
@@ -17,9 +18,10 @@ use people::{Directory, LoginMethod, People, PeopleParts};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
+use witness::Standing;
 
 use crate::config::Config;
-use crate::{init, listen, serve};
+use crate::{init, listen, serve, witnesses};
 
 /// Name and version, as entries say it.
 const SOFTWARE: &str = concat!("sightline ", env!("CARGO_PKG_VERSION"));
@@ -37,6 +39,8 @@ pub(crate) struct Layout {
     pub(crate) tickets: PathBuf,
     /// The gateway's key, for what goes out to browsers and must come back.
     pub(crate) gateway_key: PathBuf,
+    /// The trust policy for auditors, as the configuration makes it.
+    pub(crate) trust_policy: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -50,6 +54,7 @@ impl Layout {
             people: data.join("people"),
             tickets: data.join("tickets.db"),
             gateway_key: data.join("gateway.key"),
+            trust_policy: data.join("trust-policy"),
             socket: data.join("control.sock"),
         }
     }
@@ -63,6 +68,11 @@ impl Layout {
         std::fs::read_to_string(&vkey)
             .map(|key| key.trim().to_owned())
             .map_err(|e| format!("{}: {e}", vkey.display()))
+    }
+
+    /// What the ledger is opened with.
+    pub(crate) fn ledger_options(&self) -> ledger::Options {
+        ledger::Options { witnessed: witnesses::are_asked(self), ..ledger::Options::default() }
     }
 
     fn token_key(&self) -> Result<TokenKey, String> {
@@ -85,6 +95,8 @@ pub(crate) struct Rooms {
     pub(crate) state: SharedState,
     pub(crate) tickets: Tickets,
     pub(crate) enquiry: Enquiry,
+    /// How the ledger stands with its witnesses, where this process asks them.
+    pub(crate) witnesses: Standing,
 }
 
 impl Rooms {
@@ -92,7 +104,7 @@ impl Rooms {
     pub(crate) fn open(data: &Path) -> Result<(Self, Worker), String> {
         let layout = Layout::of(data);
         let state = SharedState::default();
-        let ledger = Ledger::open(&layout.ledger, &ledger::Options::default(), state.clone())
+        let ledger = Ledger::open(&layout.ledger, &layout.ledger_options(), state.clone())
             .map_err(|e| e.to_string())?;
         let tickets = Tickets::open(&layout.tickets).map_err(|e| e.to_string())?;
         let (fold, views) = views::open(&layout.views, &ledger).map_err(|e| e.to_string())?;
@@ -105,7 +117,8 @@ impl Rooms {
                 }
             }
         };
-        Ok((Self { ledger, state, tickets, enquiry }, Box::pin(follow)))
+        let witnesses = Standing::without_witnesses();
+        Ok((Self { ledger, state, tickets, enquiry, witnesses }, Box::pin(follow)))
     }
 }
 
@@ -182,7 +195,13 @@ impl House {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let (rooms, follow_views) = Rooms::open(&settings.data)?;
+        let vkey = layout.ledger.join("log.vkey");
+        let vkey = std::fs::read_to_string(&vkey).map_err(|e| format!("{}: {e}", vkey.display()))?;
+        let trust = witnesses::policy(config, VerifierKey::parse(&vkey).map_err(|e| e.to_string())?)?;
+        witnesses::write_policy(&layout, &trust)?;
+        let (mut rooms, follow_views) = Rooms::open(&settings.data)?;
+        let (standing, asker) = witnesses::asking(config, &rooms.ledger, &trust)?;
+        rooms.witnesses = standing.clone();
         let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());
         put_in_force(&ledger, &state, config, &parts).await?;
         let erasure = rooms.erasure(settings.retention);
@@ -208,11 +227,17 @@ impl House {
             people: people.clone(),
             enquiry: rooms.enquiry.clone(),
             erasure: erasure.clone(),
+            witnesses: standing.clone(),
+            trust_policy: trust.to_text(),
             clock: clock.clone(),
             entropy: entropy.clone(),
         });
         let mut routers = vec![console];
         let mut workers: Vec<Worker> = vec![follow_views, Box::pin(erasure.follow())];
+        if let Some((asker, findings)) = asker {
+            workers.push(Box::pin(asker.run()));
+            workers.push(Box::pin(witnesses::record(findings, ledger.clone(), rooms.state.clone())));
+        }
         for (app, adapter) in parts.apps {
             let gateway = Gateway::new(GatewayParts {
                 settings: app,
@@ -223,6 +248,7 @@ impl House {
                 clock: clock.clone(),
                 entropy: entropy.clone(),
                 tokens: layout.token_key()?,
+                witnesses: standing.clone(),
             })
             .map_err(|e| e.to_string())?;
             routers.push(gateway.router());

@@ -20,6 +20,8 @@ mod progress;
 mod serve;
 mod toml_error;
 mod verify;
+mod witness;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -42,7 +42,7 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     let data = data_dir(place)?;
     let bar = crate::progress::bar("folding", "entries");
     let layout = Layout::of(&data);
-    let ledger = Ledger::open(&layout.ledger, &ledger::Options::default(), SharedState::default())
+    let ledger = Ledger::open(&layout.ledger, &layout.ledger_options(), SharedState::default())
         .map_err(|e| e.to_string())?;
     views::rebuild(&layout.views, &ledger, |progress| {
         bar.set_length(progress.of);

@@ -103,6 +103,8 @@ impl World {
             people: self.people.clone(),
             enquiry: self.enquiry.clone(),
             erasure: self.erasure(),
+            witnesses: witness::Standing::without_witnesses(),
+            trust_policy: "quorum none\n".into(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(OsEntropy),
         }

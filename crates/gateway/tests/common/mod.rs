@@ -154,6 +154,7 @@ impl Site {
             clock: shared_clock,
             entropy,
             tokens: TokenKey::from_bytes(&[7; 32]),
+            witnesses: witness::Standing::without_witnesses(),
         })
         .unwrap();
         let router = gateway.router();

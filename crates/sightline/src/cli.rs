@@ -51,6 +51,9 @@ enum Command {
     Log(Log),
     /// Check a ledger, a published log or a receipt, offline, and say in numbers what was checked.
     Verify(crate::verify::Verify),
+    /// Events for other people's systems: how exports are doing, test them, send again.
+    #[command(subcommand)]
+    Export(crate::exports::Export),
     /// Derive the views again from the ledger.
     Rebuild(Place),
     /// Print a completion script for a shell.
@@ -300,6 +303,8 @@ enum Log {
     Show(LogEntry),
     /// The receipt of one entry, as a `.tlog-proof`.
     Proof(LogEntry),
+    /// Every entry as an event (OCSF, CEF) or as it is, one a line. Asking is recorded.
+    Export(crate::exports::LogExport),
 }
 
 /// Options of `sightline log tail`.
@@ -369,6 +374,8 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             let command = Ask::Reinstate { staff: options.staff };
             operate::print(&options.place, command, options.form.print())
         }
+        Command::Export(command) => crate::exports::run(&command),
+        Command::Log(Log::Export(options)) => crate::exports::log_export(&options),
         Command::Log(Log::Tail(options)) => {
             operate::tail(&options.place, options.lines as usize, options.follow, options.form.print())
         }
@@ -397,7 +404,7 @@ fn blast_radius(options: BlastRadius) -> Result<(), String> {
 }
 
 impl Form {
-    fn print(self) -> Print {
+    pub(crate) fn print(self) -> Print {
         if self.json { Print::Json } else { Print::Text }
     }
 }

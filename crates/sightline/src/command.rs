@@ -46,6 +46,11 @@ pub(crate) enum Command {
     Receipt {
         index: u64,
     },
+    ExportStatus,
+    ExportReplay {
+        name: String,
+        from: u64,
+    },
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -104,11 +109,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn text(text: String) -> Self {
+    pub(crate) fn text(text: String) -> Self {
         Self { text, ..Self::default() }
     }
 
-    fn json<T: Serialize>(answer: &T) -> Result<Self, Failure> {
+    pub(crate) fn json<T: Serialize>(answer: &T) -> Result<Self, Failure> {
         Ok(Self::text(serde_json::to_string_pretty(answer)? + "\n"))
     }
 }
@@ -167,6 +172,11 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::Revoke { what, reason } => revoke(rooms, what, reason, form).await,
         Command::Reinstate { staff } => reinstate(rooms, staff, form).await,
         Command::Entries { from, limit } => entries(rooms, from, limit, form).await,
+        Command::ExportStatus => crate::exports::report(&rooms.exports.status(rooms.ledger.size()), form),
+        Command::ExportReplay { name, from } => {
+            rooms.exports.replay(&name, from).map_err(|e| Failure::Caller(e.to_string()))?;
+            Ok(Outcome::text(format!("{name}: sends the entries from {from} on again\n")))
+        }
         Command::Receipt { index } => Ok(Outcome::text(enquiry.receipt(&operator, index).await?.answer)),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use access::{Access, Policy, SharedState, Tickets};
 use adapter::Adapter;
 use axum::Router;
+use export::Exports;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
 use incident::Enquiry;
 use ledger::{Draft, Ledger};
@@ -37,6 +38,8 @@ pub(crate) struct Layout {
     pub(crate) tickets: PathBuf,
     /// The gateway's key, for what goes out to browsers and must come back.
     pub(crate) gateway_key: PathBuf,
+    /// How far each export has come.
+    pub(crate) exports: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -50,6 +53,7 @@ impl Layout {
             people: data.join("people"),
             tickets: data.join("tickets.db"),
             gateway_key: data.join("gateway.key"),
+            exports: data.join("exports"),
             socket: data.join("control.sock"),
         }
     }
@@ -85,6 +89,8 @@ pub(crate) struct Rooms {
     pub(crate) state: SharedState,
     pub(crate) tickets: Tickets,
     pub(crate) enquiry: Enquiry,
+    /// Empty where nothing is served.
+    pub(crate) exports: Exports,
 }
 
 impl Rooms {
@@ -105,7 +111,7 @@ impl Rooms {
                 }
             }
         };
-        Ok((Self { ledger, state, tickets, enquiry }, Box::pin(follow)))
+        Ok((Self { ledger, state, tickets, enquiry, exports: Exports::default() }, Box::pin(follow)))
     }
 }
 
@@ -127,6 +133,9 @@ pub(crate) fn read(config: &Config) -> Result<Parts, String> {
     };
     let login = LoginMethod::open(&config.settings.login, &config.doors()?).map_err(|e| e.to_string())?;
     serve::acceptor(config.settings.console.tls.as_ref())?;
+    for export in &config.settings.exports {
+        export::check(export).map_err(|e| e.to_string())?;
+    }
     let mut apps = Vec::new();
     for app in &config.settings.apps {
         serve::acceptor(app.tls.as_ref())?;
@@ -168,7 +177,7 @@ impl House {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let (rooms, follow_views) = Rooms::open(&settings.data)?;
+        let (mut rooms, follow_views) = Rooms::open(&settings.data)?;
         let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());
         put_in_force(&ledger, &state, config, &parts).await?;
 
@@ -210,6 +219,9 @@ impl House {
             routers.push(gateway.router());
             workers.push(Box::pin(async move { gateway.follow_feed().await }));
         }
+        let (exports, exporters) = crate::exports::open(config, &layout, &ledger)?;
+        rooms.exports = exports;
+        workers.extend(exporters.into_iter().map(|exporter| -> Worker { Box::pin(exporter.run()) }));
         let doors = bound.into_iter().zip(routers).map(|(bound, router)| bound.with(router)).collect();
         Ok(Self { layout, rooms, doors, workers })
     }

@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod demo;
 mod entry_line;
+mod exports;
 mod fetch;
 mod house;
 mod init;

@@ -17,6 +17,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "request-tracker5", proof: "/usr/share/request-tracker5/libexec/rt-server" },
     Package { name: "rt5-db-sqlite", proof: "/usr/share/doc/rt5-db-sqlite" },
     Package { name: "rt5-standalone", proof: "/usr/share/doc/rt5-standalone" },
+    Package { name: "rsyslog", proof: "/usr/sbin/rsyslogd" },
+    Package { name: "rsyslog-gnutls", proof: "/usr/share/doc/rsyslog-gnutls" },
     Package { name: "python3-venv", proof: "/usr/share/doc/python3-venv" },
 ];
 

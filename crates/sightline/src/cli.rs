@@ -57,6 +57,9 @@ enum Command {
     Verify(crate::verify::Verify),
     /// Run a witness: on somebody else's machine, it cosigns only growth of the ledgers that it knows.
     Witness(crate::witness::WitnessOptions),
+    /// Events for other people's systems: how exports are doing, test them, send again.
+    #[command(subcommand)]
+    Export(crate::exports::Export),
     /// Derive the views again from the ledger.
     Rebuild(Place),
     /// Print a completion script for a shell.
@@ -312,6 +315,8 @@ enum Log {
     Policy(witnesses::PolicyOptions),
     /// Propose that looks are shown without witnesses until a time; two administrators must confirm it.
     AllowUnwitnessed(witnesses::AllowOptions),
+    /// Every entry as an event (OCSF, CEF) or as it is, one a line. Asking is recorded.
+    Export(crate::exports::LogExport),
 }
 
 /// Options of `sightline log tail`.
@@ -384,6 +389,8 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             let command = Ask::Reinstate { staff: options.staff };
             operate::print(&options.place, command, options.form.print())
         }
+        Command::Export(command) => crate::exports::run(&command),
+        Command::Log(Log::Export(options)) => crate::exports::log_export(&options),
         Command::Log(Log::Tail(options)) => {
             operate::tail(&options.place, options.lines as usize, options.follow, options.form.print())
         }

@@ -58,6 +58,11 @@ pub(crate) enum Command {
     AllowUnwitnessed {
         until: Timestamp,
     },
+    ExportStatus,
+    ExportReplay {
+        name: String,
+        from: u64,
+    },
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -186,6 +191,11 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::Entries { from, limit } => entries(rooms, from, limit, form).await,
         Command::Erase { customer, unknown } => erase::propose(rooms, customer, unknown, form).await,
         Command::Decisions => erase::waiting(rooms, form),
+        Command::ExportStatus => crate::exports::report(&rooms.exports.status(rooms.ledger.size()), form),
+        Command::ExportReplay { name, from } => {
+            rooms.exports.replay(&name, from).map_err(|e| Failure::Caller(e.to_string()))?;
+            Ok(Outcome::text(format!("{name}: sends the entries from {from} on again\n")))
+        }
         Command::Receipt { index } => Ok(Outcome::text(enquiry.receipt(&operator, index).await?.answer)),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use export::ExportSettings;
 use gateway::AppSettings;
 use model::{Budgets, Digest};
 use people::{LoginSettings, SessionLimits};
@@ -49,6 +50,9 @@ pub(crate) struct Settings {
     /// The apps.
     #[serde(default, rename = "app")]
     pub(crate) apps: Vec<AppSettings>,
+    /// Where events go.
+    #[serde(default, rename = "export")]
+    pub(crate) exports: Vec<ExportSettings>,
 }
 
 /// `[log]`.
@@ -138,6 +142,15 @@ impl Settings {
             }
             listeners.push((format!("app {name:?}"), app.listen));
         }
+        for (i, export) in self.exports.iter().enumerate() {
+            export.check()?;
+            if self.exports[..i].iter().any(|other| other.name == export.name) {
+                return Err(format!(
+                    "two exports are called {:?}; each needs a name of its own",
+                    export.name
+                ));
+            }
+        }
         let budgets = &self.budgets;
         if budgets.shift_hours == 0 || budgets.grant_minutes == 0 {
             return Err("[budgets]: shift_hours and grant_minutes must be at least 1".into());
@@ -162,6 +175,7 @@ impl Settings {
         paths.extend(self.console.tls.iter_mut().flat_map(gateway::TlsFiles::paths_mut));
         paths.extend(self.apps.iter_mut().flat_map(AppSettings::paths_mut));
         paths.extend(self.login.paths_mut());
+        paths.extend(self.exports.iter_mut().flat_map(ExportSettings::paths_mut));
         for path in paths {
             *path = base.join(&path);
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use access::{Access, Policy, SharedState, Tickets};
 use adapter::Adapter;
 use axum::Router;
+use export::Exports;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
 use incident::{Enquiry, Erasure, Retention};
 use ledger::note::VerifierKey;
@@ -41,6 +42,8 @@ pub(crate) struct Layout {
     pub(crate) gateway_key: PathBuf,
     /// The trust policy for auditors, as the configuration makes it.
     pub(crate) trust_policy: PathBuf,
+    /// How far each export has come.
+    pub(crate) exports: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -55,6 +58,7 @@ impl Layout {
             tickets: data.join("tickets.db"),
             gateway_key: data.join("gateway.key"),
             trust_policy: data.join("trust-policy"),
+            exports: data.join("exports"),
             socket: data.join("control.sock"),
         }
     }
@@ -97,6 +101,8 @@ pub(crate) struct Rooms {
     pub(crate) enquiry: Enquiry,
     /// How the ledger stands with its witnesses, where this process asks them.
     pub(crate) witnesses: Standing,
+    /// Empty where nothing is served.
+    pub(crate) exports: Exports,
 }
 
 impl Rooms {
@@ -118,7 +124,7 @@ impl Rooms {
             }
         };
         let witnesses = Standing::without_witnesses();
-        Ok((Self { ledger, state, tickets, enquiry, witnesses }, Box::pin(follow)))
+        Ok((Self { ledger, state, tickets, enquiry, witnesses, exports: Exports::default() }, Box::pin(follow)))
     }
 }
 
@@ -154,6 +160,9 @@ pub(crate) fn read(config: &Config) -> Result<Parts, String> {
     };
     let login = LoginMethod::open(&config.settings.login, &config.doors()?).map_err(|e| e.to_string())?;
     serve::acceptor(config.settings.console.tls.as_ref())?;
+    for export in &config.settings.exports {
+        export::check(export).map_err(|e| e.to_string())?;
+    }
     let mut apps = Vec::new();
     for app in &config.settings.apps {
         serve::acceptor(app.tls.as_ref())?;
@@ -254,6 +263,9 @@ impl House {
             routers.push(gateway.router());
             workers.push(Box::pin(async move { gateway.follow_feed().await }));
         }
+        let (exports, exporters) = crate::exports::open(config, &layout, &ledger)?;
+        rooms.exports = exports;
+        workers.extend(exporters.into_iter().map(|exporter| -> Worker { Box::pin(exporter.run()) }));
         let doors = bound.into_iter().zip(routers).map(|(bound, router)| bound.with(router)).collect();
         Ok(Self { layout, rooms, doors, workers })
     }

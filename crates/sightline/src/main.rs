@@ -11,6 +11,7 @@ mod control;
 mod demo;
 mod entry_line;
 mod erase;
+mod exports;
 mod fetch;
 mod house;
 mod init;

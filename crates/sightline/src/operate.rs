@@ -105,21 +105,21 @@ impl Drop for Desk {
     }
 }
 
-fn data_dir(place: &Place) -> Result<PathBuf, String> {
+pub(crate) fn data_dir(place: &Place) -> Result<PathBuf, String> {
     match &place.data {
         Some(dir) => Ok(dir.clone()),
         None => Ok(Config::load(&place.config).map_err(|e| e.to_string())?.settings.data),
     }
 }
 
-fn form(print: Print) -> Form {
+pub(crate) fn form(print: Print) -> Form {
     let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let width = width.unwrap_or(if std::io::stdout().is_terminal() { 100 } else { 120 });
     Form { print, width }
 }
 
 /// Prints; a reader that has gone away (`| head`) is no error.
-fn out(text: &str) -> Result<(), String> {
+pub(crate) fn out(text: &str) -> Result<(), String> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),

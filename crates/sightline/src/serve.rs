@@ -63,6 +63,9 @@ fn check(config: &Config, file: &str) -> Result<(), String> {
     for (app, _) in &parts.apps {
         println!("  {}: {} → {}, {}", app.name, app.public_url, app.upstream, app.mode);
     }
+    for export in &config.settings.exports {
+        println!("  export {}: {} → {}", export.name, export.format.word(), export.target());
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use sightline_ledger::verify::{self, Directory, check};
 use sightline_ledger::{Admission, Draft, Ledger, LogVerifier, Options, Record};
 
 const WHAT: &str = "usage: bench floor DIR | append DIR WRITERS SECONDS plain|looks | sqlite DIR WRITERS SECONDS \
-                    | fill DIR ENTRIES | open DIR | prove DIR | verify DIR | disk DIR";
+                    | fill DIR ENTRIES | open DIR | replay DIR | prove DIR | verify DIR | disk DIR";
 /// How many bytes the entries of `append … plain` have.
 const ENTRY_BYTES: usize = 512;
 /// How large the floor is that `looks` come from.
@@ -36,6 +36,10 @@ fn main() {
         ["sqlite", dir, writers, seconds] => sqlite(Path::new(dir), number(writers), number(seconds)),
         ["fill", dir, entries] => fill(Path::new(dir), number(entries)),
         ["open", dir] => open(Path::new(dir)),
+        ["replay", dir] => {
+            std::fs::remove_dir_all(Path::new(dir).join("snapshot")).unwrap();
+            open(Path::new(dir));
+        }
         ["prove", dir] => prove(Path::new(dir)),
         ["verify", dir] => verify(Path::new(dir)),
         ["disk", dir] => disk(Path::new(dir)),
@@ -300,7 +304,7 @@ fn fill(dir: &Path, entries: u64) {
     say("per_second", (ledger.size() - before) as f64 / start.elapsed().as_secs_f64());
 }
 
-/// From nothing to the first durable entry.
+/// From nothing to the first durable entry; `replay` is the same without a snapshot.
 fn open(dir: &Path) {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let ledger = ledger(dir);

@@ -164,6 +164,26 @@ impl Books {
         shelf.edge_at(size)
     }
 
+    /// Derives every tile again from the journal, and writes those that are not there as they should be. Nobody else
+    /// reads or writes tiles meanwhile. Says how far it is, and answers how many it wrote.
+    pub(crate) fn rebuild_tiles(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, LedgerError> {
+        let size = self.size();
+        let mut shelf = self.shelf();
+        let mut anew = shelf.anew();
+        self.journal.visit(0, &mut |batch| {
+            if batch.end() > size {
+                return Ok(ControlFlow::Break(()));
+            }
+            anew.take(batch)?;
+            progress(batch.end(), size);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        anew.put_partials()?;
+        let written = anew.written();
+        *shelf = anew;
+        Ok(written)
+    }
+
     /// Up to `most` full tiles that may not be durable, where they are, and how many there are besides.
     pub(crate) fn take_unsynced(&self, most: usize) -> (TileStore, Vec<TilePath>, usize) {
         let mut shelf = self.shelf();

@@ -250,6 +250,14 @@ impl Ledger {
         self.books.tile(path)
     }
 
+    /// Derives every published tile and bundle again from the journal, as they were derived in operation, and writes
+    /// those that are missing or differ; what is right is left alone, so that it may be interrupted at any time. Of
+    /// partial tiles those of the present size are written. `progress` hears of entries: so many, of so many. Answers
+    /// how many tiles were written.
+    pub fn rebuild_tiles(&self, mut progress: impl FnMut(u64, u64)) -> Result<u64, LedgerError> {
+        self.books.rebuild_tiles(&mut progress)
+    }
+
     /// What receipts of this log verify with.
     pub fn verifier(&self) -> &LogVerifier {
         &self.verifier

@@ -23,6 +23,8 @@ use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
 pub(crate) struct Shelf {
     store: TileStore,
     tiler: Tiler,
+    /// How many tiles were not there as they should be, and were written.
+    written: u64,
     /// Full tiles that were written, or found, and may not be durable.
     unsynced: Vec<TilePath>,
     /// The checkpoint of the last batch taken in.
@@ -43,7 +45,7 @@ impl Shelf {
     /// The full tiles of that tree are there, durably.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, tiler: Tiler, checkpoint: Arc<str>) -> Self {
         let store = TileStore { disk, dir };
-        Self { store, tiler, unsynced: Vec::new(), checkpoint, cache: Mutex::default() }
+        Self { store, tiler, written: 0, unsynced: Vec::new(), checkpoint, cache: Mutex::default() }
     }
 
     /// How many entries it has taken in.
@@ -83,7 +85,8 @@ impl Shelf {
         for item in batch.items() {
             self.tiler.add(item.entry, |tile, bytes| {
                 self.unsynced.push(tile);
-                self.store.put_full(tile, bytes)
+                self.written += u64::from(self.store.put_full(tile, bytes)?);
+                Ok::<_, LedgerError>(())
             })?;
         }
         let wrong = LedgerError::WrongRoot { size: batch.end() };
@@ -128,8 +131,22 @@ impl Shelf {
     }
 
     /// Writes the partial tiles of the tree as it is, so that the directory is a whole log by itself.
-    pub(crate) fn put_partials(&self) -> Result<(), LedgerError> {
-        self.tiler.partials().try_for_each(|(tile, bytes)| self.store.put(tile, bytes))
+    pub(crate) fn put_partials(&mut self) -> Result<(), LedgerError> {
+        for (tile, bytes) in self.tiler.partials() {
+            self.written += u64::from(self.store.put(tile, bytes)?);
+        }
+        Ok(())
+    }
+
+    /// How many tiles were not there as they should be, and were written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// A shelf in the same place that has taken in nothing yet.
+    pub(crate) fn anew(&self) -> Self {
+        let TileStore { disk, dir } = self.store.clone();
+        Self::new(disk, dir, Tiler::default(), self.checkpoint.clone())
     }
 
     /// The bytes of a tile, full or partial; `None` where the tree has no such tile.
@@ -232,18 +249,19 @@ impl TileStore {
         dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir).at("sync", dir))
     }
 
-    /// Writes a full tile, and removes the partial ones that led to it.
-    fn put_full(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
-        self.put(tile, bytes)?;
+    /// Writes a full tile, and removes the partial ones that led to it. Whether it had to be written.
+    fn put_full(&self, tile: TilePath, bytes: &[u8]) -> Result<bool, LedgerError> {
+        let written = self.put(tile, bytes)?;
         let partials = self.dir.join(tile.partials());
-        self.disk.remove_dir(&partials).at("remove", &partials)
+        self.disk.remove_dir(&partials).at("remove", &partials)?;
+        Ok(written)
     }
 
-    /// Writes a tile, unless it is there already.
-    fn put(&self, tile: TilePath, bytes: &[u8]) -> Result<(), LedgerError> {
+    /// Writes a tile, unless it is there already. Whether it had to be written.
+    fn put(&self, tile: TilePath, bytes: &[u8]) -> Result<bool, LedgerError> {
         let path = self.dir.join(tile.to_string());
         match self.disk.read(&path) {
-            Ok(there) if there == bytes => return Ok(()),
+            Ok(there) if there == bytes => return Ok(false),
             Ok(_) => {
                 tracing::warn!(path = %path.display(), "a tile differs from the journal and is written again")
             }
@@ -253,7 +271,8 @@ impl TileStore {
         if let Some(parent) = path.parent() {
             self.disk.create_dir(parent).at("make", parent)?;
         }
-        replace_derived(&*self.disk, &path, bytes).at("write", &path)
+        replace_derived(&*self.disk, &path, bytes).at("write", &path)?;
+        Ok(true)
     }
 }
 

@@ -60,7 +60,7 @@ enum Command {
     /// Events for other people's systems: how exports are doing, test them, send again.
     #[command(subcommand)]
     Export(crate::exports::Export),
-    /// Derive the views again from the ledger.
+    /// Derive the published tiles and the views again from the ledger's journal.
     Rebuild(Place),
     /// Print a completion script for a shell.
     Completions {

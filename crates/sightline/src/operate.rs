@@ -37,13 +37,21 @@ pub(crate) fn tail(place: &Place, lines: usize, follow: bool, print: Print) -> R
     }
 }
 
-/// Derives the views again. Needs the ledger for itself.
+/// Derives tiles and views again. Needs the ledger for itself. Whenever it is interrupted, what it has not come to yet is
+/// as it was, or is derived at the next start.
 pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     let data = data_dir(place)?;
-    let bar = crate::progress::bar("folding", "entries");
     let layout = Layout::of(&data);
     let ledger = Ledger::open(&layout.ledger, &layout.ledger_options(), SharedState::default())
         .map_err(|e| e.to_string())?;
+    let bar = crate::progress::bar("hashing", "entries");
+    let written = ledger.rebuild_tiles(|done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    let written = written.map_err(|e| e.to_string())?;
+    bar.finish_and_clear();
+    let bar = crate::progress::bar("folding", "entries");
     views::rebuild(&layout.views, &ledger, |progress| {
         bar.set_length(progress.of);
         bar.set_position(progress.done);
@@ -51,8 +59,10 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     .map_err(|e| e.to_string())?;
     bar.finish_and_clear();
     out(&format!(
-        "{}: derived again from {entries} entries\n",
-        layout.views.display(),
+        "{tiles}: derived again from {entries} entries; {written} tiles were missing or differed, and were written\n\
+         {views}: derived again from {entries} entries\n",
+        tiles = layout.ledger.join("public").display(),
+        views = layout.views.display(),
         entries = ledger.size()
     ))
 }

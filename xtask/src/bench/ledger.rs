@@ -100,7 +100,7 @@ impl Bench {
         let mut whole = Figures::new();
         let fill = self.ask("fill", &large, &[&entries.to_string()])?;
         whole.extend(fill.into_iter().map(|(name, value)| (format!("fill_{name}"), value)));
-        for what in ["open", "prove", "verify", "disk"] {
+        for what in ["open", "prove", "verify", "disk", "replay"] {
             eprintln!("{what}");
             let figures = self.ask(what, &large, &[])?;
             whole.extend(figures.into_iter().map(|(name, value)| (format!("{what}_{name}"), value)));
@@ -236,15 +236,18 @@ impl fmt::Display for Report {
             "\na ledger of {entries} looks, written at {:.0} entries/s",
             self.whole("fill_per_second")
         )?;
-        writeln!(
-            f,
-            "  start      {:.0} ms until it is open ({:.0} ms of CPU), {:.0} ms until the first durable entry; \
-             {:.0} MiB at most",
-            self.whole("open_open_ms"),
-            self.whole("open_open_cpu_ms"),
-            self.whole("open_first_ms"),
-            self.whole("open_memory_mib")
-        )?;
+        for (what, name) in [("start", "open"), ("replay", "replay")] {
+            let figure = |figure: &str| self.whole(&format!("{name}_{figure}"));
+            writeln!(
+                f,
+                "  {what:<10} {:.0} ms until it is open ({:.0} ms of CPU), {:.0} ms until the first durable entry; \
+                 {:.0} MiB at most",
+                figure("open_ms"),
+                figure("open_cpu_ms"),
+                figure("first_ms"),
+                figure("memory_mib")
+            )?;
+        }
         writeln!(
             f,
             "  proof      p50 {:.0} µs, p99 {:.0} µs from tiles anywhere; its verification p50 {:.0} µs",

@@ -41,6 +41,10 @@ enum Command {
     WhoSaw(WhoSaw),
     /// Whom could this staff member (or session) have shown to somebody? Asking is recorded.
     BlastRadius(BlastRadius),
+    /// From a leak back to one session: pictures, videos, or the ids that it shows.
+    Trace(crate::trace::Trace),
+    /// Draw one mark as a tile to lay over a page, and note that it was issued.
+    Mark(crate::trace::Mark),
     /// Take access away, at once.
     Revoke(Revoke),
     /// Staff records.
@@ -365,6 +369,8 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Erase(options) => crate::erase::run(options),
         Command::Decisions(options) => crate::erase::decisions(&options),
         Command::Witness(options) => crate::witness::run(options),
+        Command::Trace(options) => return crate::trace::trace(&options),
+        Command::Mark(options) => crate::trace::mark(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());

@@ -20,6 +20,7 @@ mod operate;
 mod progress;
 mod serve;
 mod toml_error;
+mod trace;
 mod verify;
 mod witness;
 mod witnesses;

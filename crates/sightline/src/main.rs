@@ -14,15 +14,19 @@ mod erase;
 mod exports;
 mod fetch;
 mod house;
+mod import;
 mod init;
 mod listen;
 mod operate;
+mod past;
 mod progress;
+mod replay;
 mod serve;
 mod toml_error;
 mod verify;
 mod witness;
 mod witnesses;
+mod watching;
 
 use std::process::ExitCode;
 

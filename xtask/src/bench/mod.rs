@@ -7,6 +7,7 @@ mod ledger;
 mod report;
 mod service;
 mod stage;
+mod watch;
 mod wrk;
 
 use crate::machine;
@@ -24,6 +25,8 @@ enum What {
     Gateway(gateway::Options),
     /// Durable appends, start-up, proofs, verification and disk of the ledger, next to the disk's own sync and SQLite.
     Ledger(ledger::Options),
+    /// What detection finds, how many customers too late, and at what price: on simulated floors and on a real desk log.
+    Watch(watch::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -33,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             gateway::run(options)
         }
         What::Ledger(options) => ledger::run(options),
+        What::Watch(options) => watch::run(options),
     }
 }
 

@@ -24,9 +24,9 @@ mod replay;
 mod serve;
 mod toml_error;
 mod verify;
+mod watching;
 mod witness;
 mod witnesses;
-mod watching;
 
 use std::process::ExitCode;
 

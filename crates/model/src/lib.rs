@@ -16,6 +16,7 @@ pub mod month;
 pub mod reason;
 pub mod settings;
 pub mod staff;
+pub mod ticket;
 pub mod undo;
 
 pub use classes::{ClassSet, FieldClass};

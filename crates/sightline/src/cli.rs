@@ -66,6 +66,15 @@ enum Command {
     Export(crate::exports::Export),
     /// Derive the published tiles and the views again from the ledger's journal.
     Rebuild(Place),
+    /// What the watch would have said about a log that there is already: nothing deployed, findings within the hour.
+    Replay(crate::replay::Replay),
+    /// Exports and logs of other systems (Zendesk, Salesforce, nginx, OCSF) as an access log for `replay`.
+    Import(crate::import::Import),
+    /// Detection: its thresholds.
+    #[command(subcommand)]
+    Watch(crate::watching::WatchCommand),
+    /// A simulated floor's past as an access log, with or without insiders.
+    Floor(crate::past::Past),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -372,6 +381,10 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Trace(options) => return crate::trace::trace(&options),
         Command::Mark(options) => crate::trace::mark(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
+        Command::Replay(options) => crate::replay::run(&options),
+        Command::Import(options) => crate::import::run(&options),
+        Command::Watch(command) => crate::watching::run(&command),
+        Command::Floor(options) => crate::past::run(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());
             Ok(())

@@ -14,14 +14,18 @@ mod erase;
 mod exports;
 mod fetch;
 mod house;
+mod import;
 mod init;
 mod listen;
 mod operate;
+mod past;
 mod progress;
+mod replay;
 mod serve;
 mod toml_error;
 mod trace;
 mod verify;
+mod watching;
 mod witness;
 mod witnesses;
 

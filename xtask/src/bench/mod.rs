@@ -8,6 +8,7 @@ mod report;
 mod service;
 mod stage;
 mod trace;
+mod watch;
 mod wrk;
 
 use crate::machine;
@@ -27,6 +28,8 @@ enum What {
     Ledger(ledger::Options),
     /// What is done to pictures of marked pages on their way to a forum, and how many lead back.
     Trace(trace::Options),
+    /// What detection finds, how many customers too late, and at what price: on simulated floors and on a real desk log.
+    Watch(watch::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -40,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             machine::prepare_for_pictures()?;
             trace::run(options)
         }
+        What::Watch(options) => watch::run(options),
     }
 }
 

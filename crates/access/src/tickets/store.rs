@@ -5,11 +5,12 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use model::ticket::proof;
 use model::{AppId, CustomerId, StaffId, TicketId, Tier, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{TicketActor, TicketEvent, TicketLink, TicketWhat, evidence};
+use super::{TicketActor, TicketEvent, TicketLink};
 use crate::AccessError;
 
 const SCHEMA: &str = "
@@ -229,7 +230,7 @@ impl Tickets {
             }
         };
         let mut links: Vec<_> =
-            histories.iter().filter_map(|events| evidence::link(events, staff, customer, now)).collect();
+            histories.iter().filter_map(|events| link(events, staff, customer, now)).collect();
         links.sort_by(|a, b| {
             a.evidence.cmp(&b.evidence).then(b.opened.cmp(&a.opened)).then_with(|| a.ticket.cmp(&b.ticket))
         });
@@ -276,6 +277,17 @@ impl Tickets {
         }
         Ok(histories)
     }
+}
+
+fn link(
+    events: &[TicketEvent],
+    viewer: &StaffId,
+    customer: &CustomerId,
+    now: Timestamp,
+) -> Option<TicketLink> {
+    let ticket = events.first()?.ticket.clone();
+    let proof = proof(events, viewer, customer, now)?;
+    Some(TicketLink { ticket, evidence: proof.evidence, opened: proof.opened })
 }
 
 /// SQLite rolls an unfinished transaction back when it is dropped, so a connection is whole after a
@@ -334,8 +346,7 @@ fn read_event(row: &Row<'_>) -> Result<TicketEvent, rusqlite::Error> {
     let to = row.get_ref(5)?.as_str()?;
     Ok(TicketEvent {
         time: Timestamp(row.get::<_, i64>(0)?.unsigned_abs()),
-        what: TicketWhat::from_word(row.get_ref(1)?.as_str()?)
-            .ok_or_else(|| unreadable(1, "an unknown kind of event"))?,
+        what: row.get_ref(1)?.as_str()?.parse().map_err(|_| unreadable(1, "an unknown kind of event"))?,
         ticket: TicketId::new(row.get_ref(2)?.as_str()?),
         customer: CustomerId::new(row.get_ref(3)?.as_str()?),
         by: TicketActor::from(row.get::<_, String>(4)?),

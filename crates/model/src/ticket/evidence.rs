@@ -6,40 +6,50 @@
 
 use std::time::Duration;
 
-use model::{CustomerId, Evidence, StaffId, Timestamp};
-
-use super::{TicketActor, TicketEvent, TicketLink, TicketWhat};
+use super::{TicketActor, TicketEvent, TicketWhat};
+use crate::{Evidence, Timestamp};
 
 /// How long after its closing a ticket still explains a look: there is work to wind up.
 const CLOSING_GRACE: Duration = Duration::from_secs(24 * 3600);
 /// How long a ticket explains looks without a word from outside.
 const STALE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// What one ticket proves about one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// How far it explains the look.
+    pub evidence: Evidence,
+    /// When the ticket was opened, as far as the events go back.
+    pub opened: Timestamp,
+    /// Another staff member wrote the ticket, and nobody verified a contact with the customer.
+    pub by_colleague: bool,
+}
+
 /// How one ticket links `viewer` to `customer`. `events` are all events of that ticket, in the order
-/// in which they happened.
-pub(super) fn link(
-    events: &[TicketEvent],
-    viewer: &StaffId,
-    customer: &CustomerId,
+/// in which they happened. None if it does not.
+pub fn proof<T, C: PartialEq, S: PartialEq>(
+    events: &[TicketEvent<T, C, S>],
+    viewer: &S,
+    customer: &C,
     now: Timestamp,
-) -> Option<TicketLink> {
+) -> Option<Proof> {
     let first = events.first()?;
     let opening = opening(events).unwrap_or(first);
     let story = Story { events, viewer, about: &opening.customer };
     let own = story.evidence_for_its_customer(now)?;
     let evidence =
         if opening.customer == *customer { own } else { story.evidence_for_linked(customer, own)? };
-    Some(TicketLink { ticket: first.ticket.clone(), evidence, opened: opening.time })
+    let by_colleague = matches!(story.origin(), Origin::Colleague);
+    Some(Proof { evidence, opened: opening.time, by_colleague })
 }
 
 /// A ticket as it concerns one viewer.
-#[derive(Clone, Copy)]
-struct Story<'a> {
-    events: &'a [TicketEvent],
-    viewer: &'a StaffId,
+struct Story<'a, T, C, S> {
+    events: &'a [TicketEvent<T, C, S>],
+    viewer: &'a S,
     /// The customer whom it was opened about. Another one in later events is a change of mind of
     /// whoever made it, and proves nothing.
-    about: &'a CustomerId,
+    about: &'a C,
 }
 
 /// Who brought the ticket into the world, as seen by the viewer.
@@ -56,11 +66,11 @@ enum Origin {
     Unknown,
 }
 
-fn opening(events: &[TicketEvent]) -> Option<&TicketEvent> {
+fn opening<T, C, S>(events: &[TicketEvent<T, C, S>]) -> Option<&TicketEvent<T, C, S>> {
     events.iter().find(|e| e.what == TicketWhat::Opened)
 }
 
-impl<'a> Story<'a> {
+impl<'a, T, C: PartialEq, S: PartialEq> Story<'a, T, C, S> {
     /// None if the viewer never had the ticket.
     fn evidence_for_its_customer(&self, now: Timestamp) -> Option<Evidence> {
         let origin = self.origin();
@@ -80,7 +90,7 @@ impl<'a> Story<'a> {
 
     /// An account that somebody else linked to a case is as good as the case, and C at the best. An
     /// account that the viewer linked to their own case is their own idea.
-    fn evidence_for_linked(&self, customer: &CustomerId, own: Evidence) -> Option<Evidence> {
+    fn evidence_for_linked(&self, customer: &C, own: Evidence) -> Option<Evidence> {
         let mut links =
             self.events.iter().filter(|e| e.what == TicketWhat::Linked && e.customer == *customer).peekable();
         links.peek()?;
@@ -101,7 +111,7 @@ impl<'a> Story<'a> {
     }
 
     /// Who has the ticket after this event: `None` if it changes nothing, `Some(None)` for nobody.
-    fn hands_to(&self, e: &'a TicketEvent) -> Option<Option<&'a StaffId>> {
+    fn hands_to(&self, e: &'a TicketEvent<T, C, S>) -> Option<Option<&'a S>> {
         let doer = match &e.by {
             TicketActor::Staff(staff) => Some(staff),
             TicketActor::Customer | TicketActor::Router => None,
@@ -122,7 +132,7 @@ impl<'a> Story<'a> {
         self.events.iter().rev().find_map(|e| self.hands_to(e)) == Some(Some(self.viewer))
     }
 
-    fn worth_of_giving(&self, giver: &TicketActor, origin: &Origin) -> Evidence {
+    fn worth_of_giving(&self, giver: &TicketActor<S>, origin: &Origin) -> Evidence {
         if let Origin::Viewer { contact } = origin {
             return if *contact { Evidence::Contact } else { Evidence::SelfMade };
         }
@@ -175,17 +185,17 @@ impl<'a> Story<'a> {
     }
 
     /// A contact with this customer that somebody other than the viewer verified.
-    fn is_contact(&self, e: &TicketEvent) -> bool {
+    fn is_contact(&self, e: &TicketEvent<T, C, S>) -> bool {
         e.what == TicketWhat::Contact && !e.by.is(self.viewer) && e.customer == *self.about
     }
 
-    fn is_from_customer(&self, e: &TicketEvent) -> bool {
+    fn is_from_customer(&self, e: &TicketEvent<T, C, S>) -> bool {
         e.by == TicketActor::Customer || self.is_contact(e)
     }
 
     /// A sign that the matter is alive which the viewer did not make. For a ticket that staff opened
     /// without a contact, its opening is one.
-    fn is_from_outside(&self, e: &TicketEvent) -> bool {
+    fn is_from_outside(&self, e: &TicketEvent<T, C, S>) -> bool {
         self.is_from_customer(e) || (e.what == TicketWhat::Opened && !e.by.is(self.viewer))
     }
 }

@@ -60,6 +60,8 @@ enum Command {
     /// Events for other people's systems: how exports are doing, test them, send again.
     #[command(subcommand)]
     Export(crate::exports::Export),
+    /// Make the tables of the journal's database, or bring them up to this version.
+    Migrate(crate::journal::Migrate),
     /// Derive the views again from the ledger.
     Rebuild(Place),
     /// Print a completion script for a shell.
@@ -364,6 +366,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Erase(options) => crate::erase::run(options),
         Command::Decisions(options) => crate::erase::decisions(&options),
         Command::Witness(options) => crate::witness::run(options),
+        Command::Migrate(options) => crate::journal::migrate(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightline", &mut std::io::stdout());

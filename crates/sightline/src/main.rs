@@ -15,6 +15,7 @@ mod exports;
 mod fetch;
 mod house;
 mod init;
+mod journal;
 mod listen;
 mod operate;
 mod progress;

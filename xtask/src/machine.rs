@@ -14,6 +14,7 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package { name: "chromium", proof: "/usr/bin/chromium" },
     Package { name: "chromium-driver", proof: "/usr/bin/chromedriver" },
+    Package { name: "postgresql", proof: "/usr/lib/postgresql" },
     Package { name: "request-tracker5", proof: "/usr/share/request-tracker5/libexec/rt-server" },
     Package { name: "rt5-db-sqlite", proof: "/usr/share/doc/rt5-db-sqlite" },
     Package { name: "rt5-standalone", proof: "/usr/share/doc/rt5-standalone" },

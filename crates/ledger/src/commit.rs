@@ -16,7 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::disk::Lock;
 use crate::draft::{Draft, Record};
 use crate::error::{AppendError, LedgerError};
-use crate::journal::{Batch, BatchWriter, Journal, Setback, Tip};
+use crate::journal::{Batch, BatchVisitor, BatchWriter, Journal, Next, Setback, Tip};
 use crate::note::SignerKey;
 use crate::options::Fatal;
 use crate::receipt::{LogVerifier, Receipt};
@@ -39,6 +39,8 @@ pub(crate) enum Order {
         weight: usize,
         reply: Reply,
     },
+    /// To absorb what others appended.
+    Follow,
     /// To stop, once everything ordered before is durable and published.
     Close { done: oneshot::Sender<()> },
 }
@@ -153,7 +155,8 @@ impl Committer {
             if self.books.has_stopped() {
                 return closing;
             }
-            if !self.commit(groups) || closing.is_some() {
+            let goes_on = if groups.is_empty() { self.follow() } else { self.commit(groups) };
+            if !goes_on || closing.is_some() {
                 return closing;
             }
         }
@@ -171,6 +174,8 @@ impl Committer {
                     bytes += weight;
                     round.groups.push(Group { drafts, reply });
                 }
+                // A turn absorbs it too.
+                Order::Follow => {}
                 Order::Close { done } => {
                     round.closing = Some(done);
                     return round;
@@ -184,36 +189,57 @@ impl Committer {
     /// One batch, tried again while that may help; whether the ledger goes on after it.
     fn commit(&mut self, mut groups: Vec<Group>) -> bool {
         let started = Instant::now();
+        let mut is_first = true;
         loop {
             match self.try_commit(&mut groups) {
                 Ok(()) => return true,
                 Err(Setback::Again(why)) if started.elapsed() < self.patience => {
-                    tracing::warn!(%why, "the journal did not take a batch; it is tried again");
+                    if std::mem::take(&mut is_first) {
+                        tracing::warn!(%why, "the journal did not take a batch; it is tried again");
+                    }
                     std::thread::sleep(PAUSE);
                 }
-                Err(Setback::Again(why)) => {
+                // To try again what may have been appended could append it twice.
+                Err(Setback::Again(why) | Setback::Unknown(why)) => {
                     tracing::error!(%why, "the journal takes no entries: nothing can be shown");
                     for Group { reply, .. } in groups {
                         let _ = reply.send(Err(AppendError::Unavailable));
                     }
                     return true;
                 }
-                Err(Setback::Fatal(error)) => {
-                    // Before the replies are dropped, which their callers see as `Closed`: nobody goes on with
-                    // something else while the process is about to end.
-                    if self.books.stop() {
-                        self.fatal.fatal(&error);
-                    }
-                    return false;
-                }
+                // Before the replies are dropped, which their callers see as `Closed`: nobody goes on with
+                // something else while the process is about to end.
+                Err(Setback::Fatal(error)) => return self.give_up(&error),
             }
+        }
+    }
+
+    fn give_up(&self, error: &LedgerError) -> bool {
+        if self.books.stop() {
+            self.fatal.fatal(error);
+        }
+        false
+    }
+
+    /// Absorbs what others appended; whether the ledger goes on.
+    fn follow(&mut self) -> bool {
+        match self.absorb(|journal, tip, visitor| journal.follow(tip, visitor)) {
+            Ok(()) => {
+                self.snapshot_if_due();
+                true
+            }
+            Err(Setback::Again(why) | Setback::Unknown(why)) => {
+                tracing::debug!(%why, "what others append cannot be read for now");
+                true
+            }
+            Err(Setback::Fatal(error)) => self.give_up(&error),
         }
     }
 
     /// Decides on the groups, makes what is admitted durable, and answers. After a setback they are in `groups`
     /// again, and admission is where it was.
     fn try_commit(&mut self, groups: &mut Vec<Group>) -> Result<(), Setback> {
-        self.take_turn()?;
+        self.absorb(|journal, tip, visitor| journal.begin(tip, visitor))?;
         let decided = self.decide(std::mem::take(groups));
         if decided.iter().all(|group| group.admitted().is_empty()) {
             self.journal.pass();
@@ -224,16 +250,22 @@ impl Committer {
             Ok(durable) => {
                 self.admission.settle();
                 self.release(decided, &durable);
-                if self.snapshotter.is_due(self.edge.frontier.size()) {
-                    self.snapshot();
-                }
+                self.snapshot_if_due();
                 Ok(())
             }
             Err(setback) => {
                 self.admission.undo();
+                // A key that was made for the batch may be lost with it.
+                self.books.vault.forget();
                 groups.extend(decided.into_iter().map(Decided::taken_back));
                 Err(setback)
             }
+        }
+    }
+
+    fn snapshot_if_due(&mut self) {
+        if self.snapshotter.is_due(self.edge.frontier.size()) {
+            self.snapshot();
         }
     }
 
@@ -246,11 +278,14 @@ impl Committer {
         }
     }
 
-    /// Takes the turn to append, and absorbs what others appended before it.
-    fn take_turn(&mut self) -> Result<(), Setback> {
+    /// Absorbs what others appended, as the journal shows it.
+    fn absorb(
+        &mut self,
+        show: impl FnOnce(&mut dyn Journal, &Tip, &mut BatchVisitor<'_>) -> Result<(), Setback>,
+    ) -> Result<(), Setback> {
         let Self { journal, edge, admission, books, verifier, .. } = self;
         let tip = Tip { size: edge.frontier.size(), root: edge.frontier.root() };
-        journal.begin(&tip, &mut |batch| {
+        show(&mut **journal, &tip, &mut |batch| {
             edge.absorb(batch, verifier, books, &mut **admission)?;
             books.grow(batch.end());
             Ok(())
@@ -279,7 +314,9 @@ impl Committer {
         let checkpoint = Checkpoint { origin, size: edge.frontier.size(), root: spine.root() };
         edge.note = self.signer.sign(&checkpoint.body()).into();
         let batch = batch.close(&edge.note);
-        self.journal.commit(&batch)?;
+        let is_fence = |record: &&Record| record.entry.event.is_fence();
+        let fence = records().rfind(is_fence).map(|record| record.index + 1);
+        self.journal.commit(&Next { batch: &batch, root: checkpoint.root, fence })?;
         self.edge = edge;
         Ok(Durable { batch, spine })
     }
@@ -339,8 +376,9 @@ impl Edge {
         if (said.size, said.root) != (size, root) {
             return Err(LedgerError::WrongRoot { size });
         }
-        for record in records(&books.vault, batch) {
-            let record = record?;
+        // All of them before any is admitted: the database may be lost in between.
+        let records = records(&books.vault, batch).collect::<Result<Vec<_>, _>>()?;
+        for record in records {
             let index = record.index;
             next.time = next.time.max(record.entry.time);
             if matches!(record.entry.event, Event::Erased(_)) {

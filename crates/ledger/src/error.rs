@@ -150,6 +150,21 @@ pub enum LedgerError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The configuration names a database, and the journal is in files.
+    #[error("this ledger's journal is in {}, not in a database: take `journal` out of the configuration, or give the node of the database another data directory. Nothing was changed", dir.display())]
+    JournalHere {
+        /// Where it is.
+        dir: PathBuf,
+    },
+    /// The configuration names no database, and the journal is in none of the files.
+    #[error("{} is missing: if this ledger's journal is in a database, name it in the configuration (`journal` under [log]); if not, restore it from a backup", dir.display())]
+    JournalElsewhere {
+        /// Where it should be.
+        dir: PathBuf,
+    },
+    /// The database of the journal cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The store of customer keys failed.
     #[error("{}: {source}", path.display())]
     Keys {
@@ -185,6 +200,110 @@ pub enum LedgerError {
     /// The ledger stopped after a disk error.
     #[error("the ledger has stopped after an error of its disk")]
     Stopped,
+}
+
+impl LedgerError {
+    /// Whether trying again later may help, with nothing lost and nothing in doubt.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(DatabaseError::Unreachable { .. }))
+    }
+}
+
+/// Why the database of a journal cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// Its URL cannot be used.
+    #[error("the database's URL cannot be used: {why}")]
+    Url {
+        /// What is wrong; never holds a password.
+        why: String,
+    },
+    /// It cannot be reached, or does not do what it is asked.
+    #[error("cannot {doing} in {at}: {why}")]
+    Unreachable {
+        /// Which database.
+        at: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What it says.
+        why: String,
+    },
+    /// Its tables are missing, or of a version that is too old.
+    #[error(
+        "the tables in {at} have version {found}, and this program needs {known}: run `sightline migrate`"
+    )]
+    Old {
+        /// Which database.
+        at: String,
+        /// The version of its tables; 0: there are none.
+        found: i32,
+        /// The version that this program makes.
+        known: i32,
+    },
+    /// Its tables are too new for this program.
+    #[error(
+        "the tables in {at} have version {found}, which needs a newer program than this one (it knows {known}): update this node. Nothing was changed"
+    )]
+    New {
+        /// Which database.
+        at: String,
+        /// What it needs.
+        found: i32,
+        /// What this program knows.
+        known: i32,
+    },
+    /// It is another log's.
+    #[error(
+        "{at} holds the log {found}, and this node's log.key is of {ours}. If the node is to join that log, copy log.key and master.key from a node that has it; otherwise use another database. Nothing was changed"
+    )]
+    Owner {
+        /// Which database.
+        at: String,
+        /// The verification key of the log in it.
+        found: String,
+        /// That of this node.
+        ours: String,
+    },
+    /// It is this log's, and its customers' keys are wrapped with another master key.
+    #[error(
+        "this node's master.key is not the one that {at} was begun with: copy it from a node that works. Nothing was changed"
+    )]
+    Master {
+        /// Which database.
+        at: String,
+    },
+    /// It has fewer entries than this node has seen in it.
+    #[error(
+        "{at} has {size} entries, and this node has seen {seen} in it: it was restored from an old backup, or a standby without the last entries was promoted. Nothing was changed. Find the database that has them; entries that were shown must not be given up silently"
+    )]
+    RolledBack {
+        /// Which database.
+        at: String,
+        /// How many entries it has.
+        size: u64,
+        /// How many this node has seen.
+        seen: u64,
+    },
+    /// It tells another story than this node has seen in it.
+    #[error(
+        "{at} and this node disagree about the first {size} entries: one of them is of another history. Nothing was changed. Find out which one was published (receipts, copies of checkpoints) and restore it"
+    )]
+    Forked {
+        /// Which database.
+        at: String,
+        /// At which size.
+        size: u64,
+    },
+    /// Its batches are not what was put there.
+    #[error(
+        "the database's batches are damaged at entry {entry}: {what}. Nothing was changed. Restore it from a backup or a replica"
+    )]
+    Damaged {
+        /// Which entry should begin there.
+        entry: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
 }
 
 /// Adds what was tried, and with what, to an error of the disk.

@@ -5,8 +5,8 @@
 //! lock          held by the process that has the ledger open
 //! log.key       the signing key (0600)      log.vkey    its public half, for auditors
 //! master.key    what customer keys are wrapped with (0600)
-//! keys.db       customer keys, one for each customer and month
-//! journal/      the truth
+//! keys.db       customer keys, one for each customer and month, unless they are in a database
+//! journal/      the truth, unless it is in a database
 //! snapshot/     what replaying the journal comes to; may be removed while nothing runs
 //! head/         the last published checkpoint, unless it is configured to be elsewhere
 //! public/       a whole C2SP log as static files: checkpoint, tile/…
@@ -71,6 +71,11 @@ impl Layout {
 
     pub(crate) fn snapshot(&self) -> PathBuf {
         self.dir.join("snapshot")
+    }
+
+    /// Whether the journal is in files here.
+    pub(crate) fn has_journal(&self, disk: &dyn Disk) -> bool {
+        disk.list(&self.journal()).is_ok()
     }
 
     pub(crate) fn head(&self) -> PathBuf {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use model::clock::random;
 use model::{Digest, Timestamp};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
@@ -20,7 +21,8 @@ use crate::disk::{Readers, replace};
 use crate::draft::{Draft, MAX_GROUP, MAX_GROUP_BYTES, Record};
 use crate::error::{AppendError, At, LedgerError, Malformed};
 use crate::head::HeadStore;
-use crate::journal::{FileJournal, Journal};
+use crate::journal::FileJournal;
+use crate::journal::postgres::aside;
 use crate::layout::{FORMAT, Layout};
 use crate::manifest::Manifest;
 use crate::note::SignerKey;
@@ -29,8 +31,9 @@ use crate::receipt::{LogVerifier, Receipt};
 use crate::replay::{Replayed, Start};
 use crate::snapshot::SnapshotStore;
 use crate::snapshotter::Snapshotter;
+use crate::store::{self, Store};
 use crate::tree::{Hash, empty_root};
-use crate::vault::{MasterKey, Vault};
+use crate::vault::MasterKey;
 
 /// How many orders may wait for the commit thread before callers wait too.
 const QUEUE: usize = 4096;
@@ -47,25 +50,46 @@ pub struct Ledger {
 
 impl Ledger {
     /// Makes a new, empty ledger in `dir` with fresh keys (0600). Refuses a directory that holds anything.
+    ///
+    /// With a database: a node of the log in it. If the database belongs to a log already, `dir` must hold the
+    /// `log.key` and `master.key` of that log, copied from another node, and nothing else.
     pub fn create(dir: &Path, origin: &str, options: &Options) -> Result<(), LedgerError> {
+        aside(|| Self::create_here(dir, origin, options))
+    }
+
+    fn create_here(dir: &Path, origin: &str, options: &Options) -> Result<(), LedgerError> {
         let disk = &*options.disk;
-        let signer = SignerKey::new(origin, &Zeroizing::new(random(&*options.entropy)))?;
         disk.create_dir(dir).at("make", dir)?;
-        if let Some(found) = disk.list(dir).at("list", dir)?.into_iter().next() {
-            return Err(LedgerError::NotEmpty { dir: dir.to_owned(), found });
-        }
         let layout = Layout::new(dir, options);
+        let found = disk.list(dir).at("list", dir)?;
+        let is_copied = options.database.is_some() && found == ["log.key", "master.key"];
+        let (signer, master) = if is_copied {
+            (layout.read_signing_key(disk)?, layout.read_master_key(disk)?)
+        } else {
+            let signer = SignerKey::new(origin, &Zeroizing::new(random(&*options.entropy)))?;
+            if let Some(found) = found.into_iter().next() {
+                return Err(LedgerError::NotEmpty { dir: dir.to_owned(), found });
+            }
+            (signer, MasterKey::fresh(&*options.entropy))
+        };
         let write = |path: &Path, text: &str, readers| {
             replace(disk, path, text.as_bytes(), readers).at("write", path)
         };
-        let empty = Checkpoint { origin: origin.to_owned(), size: 0, root: empty_root() };
+        if let Some(database) = &options.database {
+            store::may_begin(database, &signer, &master)?;
+        }
+        let empty = Checkpoint { origin: signer.public().name().to_owned(), size: 0, root: empty_root() };
         let note = signer.sign(&empty.body());
         // First, because it may be elsewhere and refuse.
         HeadStore::new(options.disk.clone(), &layout.head()).create(&note)?;
-        write(&layout.signing_key(), &signer.to_text(), Readers::Owner)?;
-        write(&layout.master_key(), &MasterKey::fresh(&*options.entropy).to_text(), Readers::Owner)?;
+        if !is_copied {
+            write(&layout.signing_key(), &signer.to_text(), Readers::Owner)?;
+            write(&layout.master_key(), &master.to_text(), Readers::Owner)?;
+        }
         write(&layout.vkey(), &format!("{}\n", signer.public()), Readers::All)?;
-        FileJournal::create(disk, &layout.journal())?;
+        if options.database.is_none() {
+            FileJournal::create(disk, &layout.journal())?;
+        }
         disk.create_dir(&layout.public()).at("make", &layout.public())?;
         write(&layout.checkpoint(), &note, Readers::All)?;
         // The last file: without it the directory holds no ledger, and nothing can have been recorded.
@@ -74,7 +98,15 @@ impl Ledger {
 
     /// Opens the ledger in `dir`, takes its lock, cuts off an interrupted write, and replays every record into
     /// `admission`, or those since a snapshot that `admission` [loads](Admission::load).
-    pub fn open(dir: &Path, options: &Options, mut admission: impl Admission) -> Result<Ledger, LedgerError> {
+    pub fn open(dir: &Path, options: &Options, admission: impl Admission) -> Result<Ledger, LedgerError> {
+        aside(|| Self::open_here(dir, options, admission))
+    }
+
+    fn open_here(
+        dir: &Path,
+        options: &Options,
+        mut admission: impl Admission,
+    ) -> Result<Ledger, LedgerError> {
         let disk = &options.disk;
         let layout = Layout::new(dir, options);
         layout.check(&**disk)?;
@@ -83,7 +115,8 @@ impl Ledger {
         let signer = Arc::new(layout.read_signing_key(&**disk)?);
         let verifier = LogVerifier::new(signer.public().clone());
         let master = layout.read_master_key(&**disk)?;
-        let vault = Vault::open(&layout.customer_keys(), &master, options.entropy.clone())?;
+        let store = Store::open(options, &layout, &signer, &master)?;
+        let vault = store.vault(&layout, &master, options)?;
         let head = HeadStore::new(disk.clone(), &layout.head());
         let head_note = head.load()?;
         let promised = verifier
@@ -100,7 +133,8 @@ impl Ledger {
         let start = Start {
             disk,
             layout: &layout,
-            segment_bytes: options.segment_bytes,
+            store: &store,
+            options,
             log: &verifier,
             vault: &vault,
             head: &head,
@@ -134,10 +168,13 @@ impl Ledger {
         let snapshotter =
             Snapshotter::start(books.clone(), options.fatal.clone(), options.snapshot_every, began_at)?;
         let (orders, queue) = mpsc::channel(QUEUE);
+        if options.database.is_some() {
+            start_follower(orders.downgrade(), options.follow_every)?;
+        }
         let committer = Committer {
             orders: queue,
             admission: Box::new(admission),
-            journal: Box::new(journal),
+            journal,
             edge,
             patience: options.patience,
             signer: signer.clone(),
@@ -280,6 +317,22 @@ impl Ledger {
     }
 }
 
+/// Reminds the commit thread, until it ends, to absorb what other nodes append.
+fn start_follower(orders: mpsc::WeakSender<Order>, every: Duration) -> Result<(), LedgerError> {
+    let remind = move || {
+        while let Some(orders) = orders.upgrade() {
+            // A full queue has turns in it, which absorb it too.
+            if let Err(TrySendError::Closed(_)) = orders.try_send(Order::Follow) {
+                return;
+            }
+            drop(orders);
+            std::thread::sleep(every);
+        }
+    };
+    let thread = std::thread::Builder::new().name("ledger-follow".to_owned());
+    thread.spawn(remind).map(drop).map_err(LedgerError::Thread)
+}
+
 fn start_publisher(books: Arc<Books>, options: &Options) -> Result<Publisher, LedgerError> {
     let (stop, stopped) = std::sync::mpsc::channel();
     let (fatal, every) = (options.fatal.clone(), options.publish_every);
@@ -297,6 +350,13 @@ fn publish(books: &Books, fatal: &dyn Fatal, every: Duration, stopped: &Receiver
             return;
         }
         if let Err(error) = books.publish() {
+            if error.is_passing() {
+                tracing::warn!(%error, "nothing can be published for now");
+                if is_last {
+                    return;
+                }
+                continue;
+            }
             if books.stop() {
                 fatal.fatal(&error);
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{Clock, Entropy, OsEntropy, SystemClock};
 
+use crate::database::Database;
 use crate::disk::{Disk, OsDisk};
 use crate::error::LedgerError;
 
@@ -19,6 +20,9 @@ pub struct Options {
     pub entropy: Arc<dyn Entropy>,
     /// The disk.
     pub disk: Arc<dyn Disk>,
+    /// The database that the journal is in, with the customers' keys. By default both are files in the ledger's
+    /// directory.
+    pub database: Option<Database>,
     /// The directory of the head store, best on another disk. By default `head` in the ledger's directory.
     pub head: Option<PathBuf>,
     /// How often a checkpoint is published while the ledger grows.
@@ -30,8 +34,10 @@ pub struct Options {
     pub snapshot_every: u64,
     /// A segment of the journal ends after this many bytes.
     pub segment_bytes: u64,
-    /// How long an entry waits for a journal that cannot be reached, before its caller is told.
+    /// How long an entry waits for a database that cannot be reached, before its caller is told.
     pub patience: Duration,
+    /// How often the database is asked what other nodes appended.
+    pub follow_every: Duration,
     /// What happens when the disk fails.
     pub fatal: Arc<dyn Fatal>,
 }
@@ -42,12 +48,14 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(OsDisk),
+            database: None,
             head: None,
             publish_every: Duration::from_secs(1),
             witnessed: false,
             snapshot_every: 100_000,
             segment_bytes: 64 * 1024 * 1024,
             patience: Duration::from_secs(5),
+            follow_every: Duration::from_millis(150),
             fatal: Arc::new(Abort),
         }
     }

@@ -17,11 +17,13 @@ use crate::disk::Disk;
 use crate::draft::Record;
 use crate::error::LedgerError;
 use crate::head::HeadStore;
-use crate::journal::{Batch, FileJournal};
+use crate::journal::{Batch, Journal};
 use crate::layout::Layout;
+use crate::options::Options;
 use crate::receipt::LogVerifier;
 use crate::shelf::Shelf;
 use crate::snapshot::{Ignored, Snapshot, SnapshotStore};
+use crate::store::Store;
 use crate::tiler::Tiler;
 use crate::tree::{Hash, consistency_holds};
 use crate::vault::Vault;
@@ -30,7 +32,8 @@ use crate::vault::Vault;
 pub(crate) struct Start<'a> {
     pub(crate) disk: &'a Arc<dyn Disk>,
     pub(crate) layout: &'a Layout,
-    pub(crate) segment_bytes: u64,
+    pub(crate) store: &'a Store,
+    pub(crate) options: &'a Options,
     pub(crate) log: &'a LogVerifier,
     pub(crate) vault: &'a Vault,
     pub(crate) head: &'a HeadStore,
@@ -42,7 +45,7 @@ pub(crate) struct Start<'a> {
 
 /// Where a replay has come to.
 pub(crate) struct Replayed {
-    pub(crate) journal: FileJournal,
+    pub(crate) journal: Box<dyn Journal>,
     pub(crate) shelf: Shelf,
     pub(crate) last_time: Timestamp,
     /// The size of the snapshot that it began from; 0 if there was none.
@@ -124,11 +127,9 @@ impl Start<'_> {
         replay: &mut Replay,
         known: u64,
         admission: &mut dyn Admission,
-    ) -> Result<FileJournal, LedgerError> {
+    ) -> Result<Box<dyn Journal>, LedgerError> {
         replay.note_root(self.promised);
-        let (dir, segment_bytes) = (self.layout.journal(), self.segment_bytes);
-        let promised = self.promised.size;
-        FileJournal::open(self.disk.clone(), &dir, segment_bytes, known, promised, &mut |batch| {
+        self.store.journal(self.layout, self.options, known, self.promised.size, &mut |batch| {
             if replay.awaited.is_some() {
                 return replay.meet(batch, admission);
             }
@@ -145,7 +146,12 @@ impl Start<'_> {
     }
 
     /// Whether the journal holds everything that was published, and is of this log.
-    fn finish(&self, replay: Replay, journal: FileJournal, began_at: u64) -> Result<Replayed, LedgerError> {
+    fn finish(
+        &self,
+        replay: Replay,
+        journal: Box<dyn Journal>,
+        began_at: u64,
+    ) -> Result<Replayed, LedgerError> {
         let Replay { shelf, last_time, root_at_head, .. } = replay;
         let (path, size) = (self.head.path(), shelf.size());
         if size < self.promised.size {

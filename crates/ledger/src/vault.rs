@@ -19,12 +19,12 @@ use hmac::{Hmac, Mac};
 use model::clock::random;
 use model::entry::Erased;
 use model::{CustomerId, Entropy, Event, Month, Opening};
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::draft::Record;
 use crate::error::LedgerError;
+use crate::keys::{KeyFile, KeyId, KeyRow, KeyStore, Who};
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
@@ -74,6 +74,11 @@ impl MasterKey {
         Some(key)
     }
 
+    /// Shows which master key this is, and nothing of it.
+    pub(crate) fn check_value(&self) -> Vec<u8> {
+        self.derive("sightline/database/v1").to_vec()
+    }
+
     /// A key for one purpose.
     pub(crate) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(mac(&self.0, label.as_bytes()))
@@ -91,20 +96,6 @@ fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// Names a customer's key, and nothing else: random, and gone with the key.
-type KeyId = [u8; 16];
-/// How a customer's key for a month is found: `HMAC(index key, month ‖ customer)`. The rows of two months do not
-/// show that they are one customer's.
-type Who = [u8; 32];
-
-/// A key that is not stored yet.
-struct Fresh {
-    who: Who,
-    month: Month,
-    id: KeyId,
-    wrapped: Vec<u8>,
-}
-
 #[derive(Clone)]
 struct CustomerKey {
     id: KeyId,
@@ -113,7 +104,8 @@ struct CustomerKey {
 
 /// The store of customer keys, and what seals and opens with them.
 pub(crate) struct Vault {
-    path: PathBuf,
+    /// Where the keys are, for messages.
+    place: PathBuf,
     entropy: Arc<dyn Entropy>,
     index_key: Zeroizing<[u8; 32]>,
     wrapping: XChaCha20Poly1305,
@@ -122,50 +114,43 @@ pub(crate) struct Vault {
 }
 
 struct Keys {
-    db: Connection,
+    store: Box<dyn KeyStore>,
     by_who: HashMap<Who, CustomerKey>,
     by_id: HashMap<KeyId, Option<CustomerKey>>,
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({})", self.path.display())
+        write!(f, "Vault({})", self.place.display())
     }
 }
 
 impl Vault {
-    /// Opens the store at `path`; makes it if it is not there.
+    /// Opens the store in the file at `path`; makes it if it is not there.
     pub(crate) fn open(
         path: &Path,
         master: &MasterKey,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, LedgerError> {
-        let failed = |source| LedgerError::Keys { path: path.to_owned(), source };
-        let db = Connection::open(path).map_err(failed)?;
-        // FULL: a key is durable when its transaction returns. secure_delete: a destroyed key is overwritten.
-        db.execute_batch(
-            "PRAGMA busy_timeout = 5000;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA secure_delete = ON;
-             CREATE TABLE IF NOT EXISTS customer_key (
-                 who     BLOB PRIMARY KEY NOT NULL,
-                 month   INTEGER NOT NULL,
-                 id      BLOB NOT NULL UNIQUE,
-                 wrapped BLOB NOT NULL
-             ) STRICT, WITHOUT ROWID;
-             CREATE INDEX IF NOT EXISTS customer_key_of_month ON customer_key (month);",
-        )
-        .map_err(failed)?;
+        Ok(Self::new(Box::new(KeyFile::open(path)?), path.to_owned(), master, entropy))
+    }
+
+    /// The vault whose keys are in `store`, which is at `place`.
+    pub(crate) fn new(
+        store: Box<dyn KeyStore>,
+        place: PathBuf,
+        master: &MasterKey,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let cipher = |label| XChaCha20Poly1305::new((&*master.derive(label)).into());
-        Ok(Self {
-            path: path.to_owned(),
+        Self {
+            place,
             entropy,
             index_key: master.derive("sightline/customer-index/v1"),
             wrapping: cipher("sightline/customer-key/v1"),
             naming: cipher("sightline/customer-key-name/v1"),
-            keys: Mutex::new(Keys { db, by_who: HashMap::new(), by_id: HashMap::new() }),
-        })
+            keys: Mutex::new(Keys { store, by_who: HashMap::new(), by_id: HashMap::new() }),
+        }
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -191,7 +176,7 @@ impl Vault {
             let is_erasure = matches!(entry.event, Event::Erased(_));
             // What is forgotten must be found again.
             if is_erasure || keys.is_full() {
-                keys.store(&mut fresh).map_err(|source| self.failed(source))?;
+                keys.keep(&mut fresh)?;
                 keys.forget();
             }
             let mut bytes = Vec::new();
@@ -211,15 +196,14 @@ impl Vault {
             }
             sealed.push(bytes);
         }
-        // A failure here is fatal to the process: no key that is remembered and not stored is ever used.
-        keys.store(&mut fresh).map_err(|source| self.failed(source))?;
+        keys.keep(&mut fresh)?;
         Ok(sealed)
     }
 
     fn key_for(
         &self,
         keys: &mut Keys,
-        fresh: &mut Vec<Fresh>,
+        fresh: &mut Vec<KeyRow>,
         customer: &CustomerId,
         month: Month,
     ) -> Result<CustomerKey, LedgerError> {
@@ -228,7 +212,7 @@ impl Vault {
             return Ok(key);
         }
         let (key, wrapped) = self.make_key(&who);
-        fresh.push(Fresh { who, month, id: key.id, wrapped });
+        fresh.push(KeyRow { who, month, id: key.id, wrapped });
         keys.remember(who, key.clone());
         Ok(key)
     }
@@ -306,23 +290,22 @@ impl Vault {
     }
 
     fn destroy_in(&self, keys: &mut Keys, customer: &CustomerId) -> Result<(), LedgerError> {
-        let months = keys.months().map_err(|source| self.failed(source))?;
+        let months = keys.store.months()?;
         let theirs: Vec<Who> = months.into_iter().map(|month| self.who(customer, month)).collect();
         keys.forget();
-        keys.delete(&theirs).map_err(|source| self.failed(source))
+        keys.store.delete(&theirs)
     }
 
     fn destroy_before_in(&self, keys: &mut Keys, month: Month) -> Result<(), LedgerError> {
         keys.forget();
-        keys.delete_before(month).map_err(|source| self.failed(source))
+        keys.store.delete_before(month)
     }
 
     fn find(&self, keys: &mut Keys, who: &Who) -> Result<Option<CustomerKey>, LedgerError> {
         if let Some(key) = keys.by_who.get(who) {
             return Ok(Some(key.clone()));
         }
-        let row = keys.select("SELECT id, wrapped FROM customer_key WHERE who = ?1", who);
-        let Some((id, wrapped)) = row.map_err(|source| self.failed(source))? else { return Ok(None) };
+        let Some((id, wrapped)) = keys.store.find(who)? else { return Ok(None) };
         let key = self.unwrap_key(who, id, &wrapped)?;
         keys.remember(*who, key.clone());
         Ok(Some(key))
@@ -335,8 +318,7 @@ impl Vault {
         if keys.is_full() {
             keys.forget();
         }
-        let row = keys.select("SELECT who, wrapped FROM customer_key WHERE id = ?1", id);
-        let Some((who, wrapped)) = row.map_err(|source| self.failed(source))? else {
+        let Some((who, wrapped)) = keys.store.find_by_id(id)? else {
             keys.by_id.insert(*id, None);
             return Ok(None);
         };
@@ -354,12 +336,8 @@ impl Vault {
         });
         let cipher = secret.and_then(|secret| XChaCha20Poly1305::new_from_slice(&secret).ok());
         let why = || "a customer's key in it does not open with this master key".to_owned();
-        let cipher = cipher.ok_or_else(|| LedgerError::Key { path: self.path.clone(), why: why() })?;
+        let cipher = cipher.ok_or_else(|| LedgerError::Key { path: self.place.clone(), why: why() })?;
         Ok(CustomerKey { id, cipher })
-    }
-
-    fn failed(&self, source: rusqlite::Error) -> LedgerError {
-        LedgerError::Keys { path: self.path.clone(), source }
     }
 }
 
@@ -380,55 +358,13 @@ impl Keys {
         self.by_id.clear();
     }
 
-    /// The months that there are keys of.
-    fn months(&self) -> rusqlite::Result<Vec<Month>> {
-        let mut statement = self.db.prepare_cached("SELECT DISTINCT month FROM customer_key")?;
-        statement.query_map([], |row| row.get(0).map(Month::from_number))?.collect()
-    }
-
-    /// The row of a key, by one of its names: its other name, and the wrapped key.
-    fn select<const N: usize, const M: usize>(
-        &self,
-        query: &str,
-        name: &[u8; N],
-    ) -> rusqlite::Result<Option<([u8; M], Vec<u8>)>> {
-        self.db.prepare_cached(query)?.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-    }
-
-    fn delete(&self, theirs: &[Who]) -> rusqlite::Result<()> {
-        let places = vec!["?"; theirs.len()].join(", ");
-        let sql = format!("DELETE FROM customer_key WHERE who IN ({places})");
-        self.db.execute(&sql, params_from_iter(theirs))?;
-        self.truncate()
-    }
-
-    fn delete_before(&self, month: Month) -> rusqlite::Result<()> {
-        self.db.execute("DELETE FROM customer_key WHERE month < ?1", [month.number()])?;
-        self.truncate()
-    }
-
-    /// Until the write-ahead log is folded in, it holds pages with the keys.
-    fn truncate(&self) -> rusqlite::Result<()> {
-        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy {
-            tracing::warn!(
-                "somebody reads the customer keys: destroyed ones stay in the write-ahead log until the next are"
-            );
-        }
-        Ok(())
-    }
-
-    fn store(&mut self, fresh: &mut Vec<Fresh>) -> rusqlite::Result<()> {
+    /// Stores keys that were made. After an error no key that is remembered and not stored is used.
+    fn keep(&mut self, fresh: &mut Vec<KeyRow>) -> Result<(), LedgerError> {
+        let fresh = std::mem::take(fresh);
         if fresh.is_empty() {
             return Ok(());
         }
-        let transaction = self.db.transaction()?;
-        for Fresh { who, month, id, wrapped } in fresh.drain(..) {
-            transaction
-                .prepare_cached("INSERT INTO customer_key (who, month, id, wrapped) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![who, month.number(), id, wrapped])?;
-        }
-        transaction.commit()
+        self.store.store(&fresh).inspect_err(|_| self.forget())
     }
 }
 

@@ -1,9 +1,12 @@
-//! Real peers for tests: an OpenID Connect [`provider`](oidc), a [browser](chromium), and a
-//! [support tool](rt); and [Python](python), for programs that are written in it. Each starts on a free loopback port and ends when it is dropped. What is not
+//! Real peers for tests: an OpenID Connect [`provider`](oidc), a [browser](chromium), a [support tool](rt), a
+//! [database](postgres), and a [network](proxy) that cuts connections; and [Python](python), for programs that are
+//! written in it. Each starts on a free loopback port and ends when it is dropped. What is not
 //! installed is said loudly, with what to run.
 
 pub mod chromium;
 pub mod oidc;
+pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod rt;
 

@@ -117,7 +117,10 @@ impl Directory {
     /// Makes an empty directory, with its key, in the folder `dir`.
     pub fn create(dir: &Path, entropy: &dyn Entropy) -> Result<(), DirectoryError> {
         std::fs::create_dir_all(dir).map_err(|source| DirectoryError::Io { file: dir.to_owned(), source })?;
-        Key::create(&dir.join("key"), entropy)?;
+        // It is there already where it was copied from another node: all of them need the same.
+        if !dir.join("key").exists() {
+            Key::create(&dir.join("key"), entropy)?;
+        }
         let file = dir.join("directory.db");
         // Before SQLite makes it readable for everybody. Its journal takes over the mode.
         OpenOptions::new()

@@ -64,6 +64,8 @@ enum Command {
     /// Events for other people's systems: how exports are doing, test them, send again.
     #[command(subcommand)]
     Export(crate::exports::Export),
+    /// Make the tables of the journal's database, or bring them up to this version.
+    Migrate(crate::journal::Migrate),
     /// Derive the published tiles and the views again from the ledger's journal.
     Rebuild(Place),
     /// What the watch would have said about a log that there is already: nothing deployed, findings within the hour.
@@ -380,6 +382,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Witness(options) => crate::witness::run(options),
         Command::Trace(options) => return crate::trace::trace(&options),
         Command::Mark(options) => crate::trace::mark(&options),
+        Command::Migrate(options) => crate::journal::migrate(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
         Command::Replay(options) => crate::replay::run(&options),
         Command::Import(options) => crate::import::run(&options),

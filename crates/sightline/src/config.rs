@@ -9,6 +9,7 @@ use model::{Budgets, Digest};
 use people::{LoginSettings, SessionLimits};
 use serde::Deserialize;
 
+use crate::journal::LogSettings;
 use crate::toml_error;
 
 /// A configuration, read and checked. Paths are absolute, or relative to the working directory.
@@ -28,7 +29,7 @@ pub(crate) struct Config {
 pub(crate) struct Settings {
     /// Where ledger, views, keys and the staff directory are kept.
     pub(crate) data: PathBuf,
-    /// The log's name, for ever: a URL without scheme, by the C2SP specifications.
+    /// The log's name, for ever: a URL without scheme, by the C2SP specifications; and where its journal is.
     pub(crate) log: LogSettings,
     /// The console's listener.
     pub(crate) console: ConsoleSettings,
@@ -53,14 +54,6 @@ pub(crate) struct Settings {
     /// Where events go.
     #[serde(default, rename = "export")]
     pub(crate) exports: Vec<ExportSettings>,
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LogSettings {
-    /// The origin line of its checkpoints.
-    pub(crate) origin: String,
 }
 
 /// `[console]`.
@@ -172,6 +165,7 @@ impl Settings {
             paths.push(&mut policy.schema);
             paths.extend(&mut policy.policies);
         }
+        paths.extend(self.log.paths_mut());
         paths.extend(self.console.tls.iter_mut().flat_map(gateway::TlsFiles::paths_mut));
         paths.extend(self.apps.iter_mut().flat_map(AppSettings::paths_mut));
         paths.extend(self.login.paths_mut());

@@ -22,6 +22,7 @@ use url::Url;
 use witness::Standing;
 
 use crate::config::Config;
+use crate::journal::LogSettings;
 use crate::{init, listen, serve, witnesses};
 
 /// Name and version, as entries say it.
@@ -63,11 +64,25 @@ impl Layout {
         }
     }
 
-    /// Makes ledger, staff directory and keys; says the ledger's verification key.
-    pub(crate) fn create(&self, origin: &str) -> Result<String, String> {
-        Ledger::create(&self.ledger, origin, &ledger::Options::default()).map_err(|e| e.to_string())?;
-        Directory::create(&self.people, &OsEntropy).map_err(|e| e.to_string())?;
-        init::private_file(&self.gateway_key, &init::secret(&OsEntropy))?;
+    /// Whether everything is there that [`create`](Self::create) makes.
+    fn is_complete(&self) -> bool {
+        self.ledger.join("format").exists()
+            && self.people.join("directory.db").exists()
+            && self.gateway_key.exists()
+    }
+
+    /// Makes ledger, staff directory and keys, as far as they are not there; says the ledger's verification key.
+    pub(crate) fn create(&self, settings: &LogSettings) -> Result<String, String> {
+        if !self.ledger.join("format").exists() {
+            let options = settings.options(self)?;
+            Ledger::create(&self.ledger, &settings.origin, &options).map_err(|e| e.to_string())?;
+        }
+        if !self.people.join("directory.db").exists() {
+            Directory::create(&self.people, &OsEntropy).map_err(|e| e.to_string())?;
+        }
+        if !self.gateway_key.exists() {
+            init::private_file(&self.gateway_key, &init::secret(&OsEntropy))?;
+        }
         let vkey = self.ledger.join("log.vkey");
         std::fs::read_to_string(&vkey)
             .map(|key| key.trim().to_owned())
@@ -109,11 +124,10 @@ pub(crate) struct Rooms {
 
 impl Rooms {
     /// Opens what lies below `data`; the worker keeps the views up with the ledger.
-    pub(crate) fn open(data: &Path) -> Result<(Self, Worker), String> {
+    pub(crate) fn open(data: &Path, options: &ledger::Options) -> Result<(Self, Worker), String> {
         let layout = Layout::of(data);
         let state = SharedState::default();
-        let ledger = Ledger::open(&layout.ledger, &layout.ledger_options(), state.clone())
-            .map_err(|e| e.to_string())?;
+        let ledger = Ledger::open(&layout.ledger, options, state.clone()).map_err(|e| e.to_string())?;
         let tickets = Tickets::open(&layout.tickets).map_err(|e| e.to_string())?;
         let (fold, views) = views::open(&layout.views, &ledger).map_err(|e| e.to_string())?;
         let enquiry = Enquiry::new(ledger.clone(), views, Arc::new(SystemClock), Arc::new(OsEntropy));
@@ -201,9 +215,9 @@ impl House {
         let layout = Layout::of(&settings.data);
         // First, so that a port that is taken leaves nothing written.
         let bound = bind_all(config).await?;
-        if !layout.ledger.exists() {
+        if !layout.is_complete() {
             init::private_dir(&settings.data)?;
-            layout.create(&settings.log.origin)?;
+            layout.create(&settings.log)?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
@@ -211,7 +225,7 @@ impl House {
         let vkey = std::fs::read_to_string(&vkey).map_err(|e| format!("{}: {e}", vkey.display()))?;
         let trust = witnesses::policy(config, VerifierKey::parse(&vkey).map_err(|e| e.to_string())?)?;
         witnesses::write_policy(&layout, &trust)?;
-        let (mut rooms, follow_views) = Rooms::open(&settings.data)?;
+        let (mut rooms, follow_views) = Rooms::open(&settings.data, &settings.log.options(&layout)?)?;
         let (standing, asker) = witnesses::asking(config, &rooms.ledger, &trust)?;
         rooms.witnesses = standing.clone();
         let (ledger, state) = (rooms.ledger.clone(), rooms.state.clone());

@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Init) -> Result<(), String> {
     private_file(&file, template)?;
     let config = Config::load(&file).map_err(|e| e.to_string())?;
     private_dir(&config.settings.data)?;
-    let vkey = Layout::of(&config.settings.data).create(&config.settings.log.origin)?;
+    let vkey = Layout::of(&config.settings.data).create(&config.settings.log)?;
     let fill = to_fill.iter().map(|(name, what)| format!("       secrets/{name}: {what}\n"));
     println!(
         "Wrote {file}, for {app}, with everything in it explained.\n\

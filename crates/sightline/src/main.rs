@@ -16,6 +16,7 @@ mod fetch;
 mod house;
 mod import;
 mod init;
+mod journal;
 mod listen;
 mod operate;
 mod past;

@@ -40,10 +40,9 @@ pub(crate) fn tail(place: &Place, lines: usize, follow: bool, print: Print) -> R
 /// Derives tiles and views again. Needs the ledger for itself. Whenever it is interrupted, what it has not come to yet is
 /// as it was, or is derived at the next start.
 pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
-    let data = data_dir(place)?;
+    let Site { data, options } = site(place)?;
     let layout = Layout::of(&data);
-    let ledger = Ledger::open(&layout.ledger, &layout.ledger_options(), SharedState::default())
-        .map_err(|e| e.to_string())?;
+    let ledger = Ledger::open(&layout.ledger, &options, SharedState::default()).map_err(|e| e.to_string())?;
     let bar = crate::progress::bar("hashing", "entries");
     let written = ledger.rebuild_tiles(|done, of| {
         bar.set_length(of);
@@ -70,22 +69,22 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
 /// Where commands are put: a running process, or the installation opened here.
 struct Desk {
     runtime: tokio::runtime::Runtime,
-    data: PathBuf,
+    site: Site,
     rooms: std::cell::OnceCell<Rooms>,
 }
 
 impl Desk {
     fn open(place: &Place) -> Result<Self, String> {
-        let data = data_dir(place)?;
-        if !Layout::of(&data).ledger.exists() {
-            return Err(format!("{} holds no ledger; `sightline serve` makes one", data.display()));
+        let site = site(place)?;
+        if !Layout::of(&site.data).ledger.exists() {
+            return Err(format!("{} holds no ledger; `sightline serve` makes one", site.data.display()));
         }
         let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
-        Ok(Self { runtime, data, rooms: std::cell::OnceCell::new() })
+        Ok(Self { runtime, site, rooms: std::cell::OnceCell::new() })
     }
 
     fn ask(&self, command: &Command, form: Form) -> Result<Outcome, String> {
-        let socket = Layout::of(&self.data).socket;
+        let socket = Layout::of(&self.site.data).socket;
         let running = self.runtime.block_on(control::ask(&socket, command, form));
         match running.map_err(|e| format!("{}: {e}", socket.display()))? {
             Some(answer) => answer,
@@ -98,7 +97,7 @@ impl Desk {
 
     fn rooms(&self) -> Result<&Rooms, String> {
         if self.rooms.get().is_none() {
-            let (rooms, follow) = Rooms::open(&self.data)?;
+            let (rooms, follow) = Rooms::open(&self.site.data, &self.site.options)?;
             tokio::spawn(follow);
             // Set once, two lines above it was empty.
             let _ = self.rooms.set(rooms);
@@ -115,10 +114,25 @@ impl Drop for Desk {
     }
 }
 
+/// The data directory of an installation.
 pub(crate) fn data_dir(place: &Place) -> Result<PathBuf, String> {
+    Ok(site(place)?.data)
+}
+
+/// Where an installation lies, and how its ledger is opened.
+struct Site {
+    data: PathBuf,
+    options: ledger::Options,
+}
+
+fn site(place: &Place) -> Result<Site, String> {
     match &place.data {
-        Some(dir) => Ok(dir.clone()),
-        None => Ok(Config::load(&place.config).map_err(|e| e.to_string())?.settings.data),
+        Some(dir) => Ok(Site { options: Layout::of(dir).ledger_options(), data: dir.clone() }),
+        None => {
+            let settings = Config::load(&place.config).map_err(|e| e.to_string())?.settings;
+            let options = settings.log.options(&Layout::of(&settings.data))?;
+            Ok(Site { options, data: settings.data })
+        }
     }
 }
 

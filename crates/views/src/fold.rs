@@ -18,6 +18,9 @@ use crate::words::CustomerRef;
 /// How many records are folded in one transaction.
 const BATCH: usize = 4096;
 
+/// How long to wait for a ledger that cannot be read for now.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The half of a view that writes; there is one. Dropping it leaves the view as it is.
 #[derive(Debug)]
 pub struct Fold {
@@ -99,7 +102,13 @@ impl Fold {
                 let result;
                 // A task that cannot be joined was ended with the runtime.
                 (fold, result) = caught_up.await.map_err(|_| ViewsError::Stopped)?;
-                result?;
+                match result {
+                    Err(ViewsError::Ledger(error)) if error.is_passing() => {
+                        tracing::warn!(%error, "the views wait for the ledger's database");
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    result => result?,
+                }
             } else if growth.changed().await.is_err() {
                 return Ok(());
             }

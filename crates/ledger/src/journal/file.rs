@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::frame::{self, Found};
-use super::{Batch, BatchVisitor, Journal, JournalReader, Setback, Tip, Visitor};
+use super::{Batch, BatchVisitor, Journal, JournalReader, Next, Setback, Tip, Visitor};
 use crate::disk::{Disk, DiskFile, Readers};
 use crate::error::{At, LedgerError};
 
@@ -263,9 +263,14 @@ impl Journal for FileJournal {
         Ok(())
     }
 
+    fn follow(&mut self, _: &Tip, _: &mut BatchVisitor<'_>) -> Result<(), Setback> {
+        Ok(())
+    }
+
     fn pass(&mut self) {}
 
-    fn commit(&mut self, batch: &Batch) -> Result<(), Setback> {
+    fn commit(&mut self, next: &Next<'_>) -> Result<(), Setback> {
+        let batch = next.batch;
         if self.files.map().segments.last().is_none_or(|segment| segment.length >= self.segment_bytes) {
             self.begin_segment(batch.first())?;
         }

@@ -4,6 +4,7 @@
 mod batch;
 mod file;
 mod frame;
+pub(crate) mod postgres;
 
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -21,20 +22,31 @@ pub(crate) struct Tip {
     pub(crate) root: Hash,
 }
 
-/// Why a turn could not be taken, or a batch is not durable.
+/// Why a turn could not be taken, or a batch is not durable. The turn is over.
 #[derive(Debug)]
 pub(crate) enum Setback {
-    /// Nothing was appended by this turn, and the turn is over: decide again, and try again.
-    #[allow(dead_code, reason = "a journal in files has only fatal errors; one in a database has others")]
+    /// Nothing was appended by this turn: decide again, and try again.
     Again(String),
+    /// Nobody knows whether the batch was appended. The next turn shows it if it was.
+    Unknown(String),
     /// What is durable is unknown until the journal is opened again, or it is not the journal that it was.
     Fatal(LedgerError),
 }
 
 impl From<LedgerError> for Setback {
     fn from(error: LedgerError) -> Self {
-        Self::Fatal(error)
+        if error.is_passing() { Self::Again(error.to_string()) } else { Self::Fatal(error) }
     }
+}
+
+/// What is to be appended.
+#[derive(Debug)]
+pub(crate) struct Next<'a> {
+    pub(crate) batch: &'a Batch,
+    /// The root over everything up to its end.
+    pub(crate) root: Hash,
+    /// The number of the last fence in it, counted from 1.
+    pub(crate) fence: Option<u64>,
 }
 
 /// The writing side. There is one in a process, on the commit thread; where several processes write one journal
@@ -44,9 +56,12 @@ pub(crate) trait Journal: Send {
     /// [`commit`](Self::commit) or [`pass`](Self::pass) nobody else appends, so what is decided now holds.
     fn begin(&mut self, tip: &Tip, visitor: &mut BatchVisitor<'_>) -> Result<(), Setback>;
 
+    /// Shows `visitor` the batches behind `tip` that others appended, without taking the turn.
+    fn follow(&mut self, tip: &Tip, visitor: &mut BatchVisitor<'_>) -> Result<(), Setback>;
+
     /// Appends the batch in one piece and returns once it is durable: after a crash either all of it is
     /// there or, if this did not return, possibly none. The turn is over, whatever comes of it.
-    fn commit(&mut self, batch: &Batch) -> Result<(), Setback>;
+    fn commit(&mut self, next: &Next<'_>) -> Result<(), Setback>;
 
     /// Gives up the turn.
     fn pass(&mut self);

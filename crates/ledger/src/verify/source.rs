@@ -41,7 +41,10 @@ impl Directory {
     pub fn open(dir: &Path) -> Result<Self, LedgerError> {
         let layout = Layout::new(dir, &Options::default());
         match layout.check(&OsDisk) {
-            Ok(()) => Ok(Self { public: layout.public(), journal: Some(layout.journal()) }),
+            Ok(()) => {
+                let journal = layout.has_journal(&OsDisk).then(|| layout.journal());
+                Ok(Self { public: layout.public(), journal })
+            }
             Err(LedgerError::NotALedger { .. })
                 if dir.join("checkpoint").is_file() || dir.join("tile").is_dir() =>
             {

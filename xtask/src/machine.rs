@@ -28,6 +28,12 @@ const BENCH_PACKAGES: &[Package] = &[
     Package { name: "wrk", proof: "/usr/bin/wrk" },
 ];
 
+/// What pictures of pages, and videos of them, are made with.
+const PICTURE_PACKAGES: &[Package] = &[
+    Package { name: "chromium", proof: "/usr/bin/chromium" },
+    Package { name: "ffmpeg", proof: "/usr/bin/ffmpeg" },
+];
+
 /// Installs the real peers that the tests run against: Chromium, Request Tracker, an OpenID provider, Python.
 pub(crate) fn prepare_for_tests() -> Outcome {
     let mut missing = missing(PACKAGES);
@@ -44,6 +50,11 @@ pub(crate) fn prepare_for_tests() -> Outcome {
 /// Installs what the benchmarks run next to.
 pub(crate) fn prepare_for_benches() -> Outcome {
     install(&missing(BENCH_PACKAGES))
+}
+
+/// Installs what renders and films marked pages.
+pub(crate) fn prepare_for_pictures() -> Outcome {
+    install(&missing(PICTURE_PACKAGES))
 }
 
 fn missing(packages: &[Package]) -> Vec<&'static str> {

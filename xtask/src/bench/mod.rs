@@ -7,6 +7,7 @@ mod ledger;
 mod report;
 mod service;
 mod stage;
+mod trace;
 mod wrk;
 
 use crate::machine;
@@ -24,6 +25,8 @@ enum What {
     Gateway(gateway::Options),
     /// Durable appends, start-up, proofs, verification and disk of the ledger, next to the disk's own sync and SQLite.
     Ledger(ledger::Options),
+    /// What is done to pictures of marked pages on their way to a forum, and how many lead back.
+    Trace(trace::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -33,6 +36,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
             gateway::run(options)
         }
         What::Ledger(options) => ledger::run(options),
+        What::Trace(options) => {
+            machine::prepare_for_pictures()?;
+            trace::run(options)
+        }
     }
 }
 

@@ -246,7 +246,7 @@ class Rules:
         if expires <= self.time or (staff, app) != (by[0], by[2]) or classes & ~covered:
             raise Damaged(f"its {what} had expired, is somebody else's, or does not cover it")
 
-def check_receipt(text, path, key, policy):
+def check_receipt(text, path, key, policy, rules=None):
     head, blank, note = text.partition("\n\n")
     match = re.fullmatch(r"c2sp\.org/tlog-proof@v1\nextra (\S+)\nindex (0|[1-9][0-9]*)((?:\n\S{44})*)", head)
     if not match or not blank:
@@ -256,7 +256,8 @@ def check_receipt(text, path, key, policy):
     checkpoint = Checkpoint(note, path, key, policy)
     if not inclusion_holds(leaf_hash(entry), index, checkpoint.size, proof, checkpoint.root):
         raise Damaged(f"{path}: entry {index} is not in the tree of the checkpoint of size {checkpoint.size}")
-    time, kind, _ = decode(index, entry)
+    time, kind, fields = decode(index, entry)
+    if rules: rules.take(index, time, kind, fields)
     return {"index": index, "time_ms": time, "kind": kind, "size": checkpoint.size, "cosigned": checkpoint.cosigned}
 
 def tile(root, level, number, width):
@@ -287,9 +288,8 @@ def check_log(root, key, policy, known):
     if not (root / "checkpoint").is_file():
         raise Damaged("checkpoint is missing")
     checkpoint = Checkpoint(read_text(root / "checkpoint"), "checkpoint", key, policy)
-    for old in known:
-        if old.size > checkpoint.size:
-            raise Damaged(f"ROLLED BACK: {old.path} is of {old.size} entries, the log has {checkpoint.size}")
+    for old in (old for old in known if old.size > checkpoint.size):
+        raise Damaged(f"ROLLED BACK: {old.path} is of {old.size} entries, the log has {checkpoint.size}")
     levels, rules = [[]], Rules()
     def carry(level, number, found):
         if level == len(levels):
@@ -324,9 +324,8 @@ def check_log(root, key, policy, known):
 
 def check_strays(root, size):
     """What is no part of a log, and partial tiles that are not the beginning of what they grew into."""
-    for path in sorted(file.relative_to(root).as_posix() for file in root.rglob("*") if not file.is_dir()):
-        if path in BESIDE or path.endswith(".new"):
-            continue
+    paths = (file.relative_to(root).as_posix() for file in root.rglob("*") if not file.is_dir())
+    for path in sorted(path for path in paths if path not in BESIDE and not path.endswith(".new")):
         match = re.fullmatch(r"tile/(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", path)
         level, number, width = (match[1], re.sub("[x/]", "", match[2]), match[3] or 256) if match else (0, 0, 0)
         number, width = int(number), int(width)
@@ -350,12 +349,13 @@ def check_bundle(root, key, policy):
             raise Damaged(f"{path} is {'missing' if path in listed else 'not in the manifest'}")
         if hashlib.sha256(there[path].read_bytes()).hexdigest() != listed[path]:
             raise Damaged(f"{path} is not the file that the manifest was signed over")
-    Checkpoint(read_text(there["checkpoint"]), "checkpoint", key, policy)
+    note, rules = read_text(root / "checkpoint"), Rules()
+    Checkpoint(note, "checkpoint", key, policy)
     receipts = sorted(path for path in listed if path.endswith(".tlog-proof"))
     for path in receipts:
-        index = check_receipt(read_text(there[path]), path, key, None)["index"]
-        if path != f"receipts/{index:012}.tlog-proof":
-            raise Damaged(f"{path} is the receipt of entry {index}")
+        index = check_receipt(read_text(there[path]), path, key, None, rules)["index"]
+        if path != f"receipts/{index:012}.tlog-proof" or not read_text(there[path]).endswith("\n\n" + note):
+            raise Damaged(f"{path} is the receipt of entry {index}, or leads to another checkpoint")
     return {"origin": key.name, "files": len(listed), "receipts": len(receipts)}
 
 def check(path, options, policy):

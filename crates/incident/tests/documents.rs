@@ -4,9 +4,10 @@
 mod common;
 
 use common::*;
+use ledger::manifest::Manifest;
 use ledger::{LogVerifier, Receipt};
 use model::{CustomerId, Evidence, StaffId};
-use sightline_incident::export::ExportError;
+use sightline_incident::export::{ExportError, Exported};
 use sightline_incident::{Answer, Asker, Blast, csv, export, text};
 use views::{Page, Span, Whom, Whose};
 
@@ -27,21 +28,32 @@ async fn an_export_holds_a_receipt_that_verifies_for_every_entry_it_names() {
     let house = House::new();
     let blast = harvest(&house).await;
     let dir = house.dir.path().join("blast");
-    let count = export::blast_radius(&blast, &house.ledger, &dir).unwrap();
+    let exported = export::blast_radius(&blast, &house.ledger, None, &dir).await.unwrap();
 
     let log = LogVerifier::from_vkey(&blast.log).unwrap();
     let receipts: Vec<_> =
         std::fs::read_dir(dir.join("receipts")).unwrap().map(|f| f.unwrap().path()).collect();
-    assert_eq!((receipts.len(), count), (5, 5), "three looks, a list and the question");
+    assert_eq!(
+        exported,
+        Exported { named: 5, context: 4 },
+        "three looks, a list and the question; a record, three grants"
+    );
+    assert_eq!(receipts.len(), 6);
     for path in receipts {
         let verified =
             Receipt::from_tlog_proof(&std::fs::read_to_string(&path).unwrap()).unwrap().verify(&log).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert_eq!(name, format!("{:012}.tlog-proof", verified.index()));
-        assert!(["revealed", "listed", "questioned"].contains(&verified.entry().event.kind()));
+        assert!(
+            ["revealed", "listed", "questioned", "staff_recorded"].contains(&verified.entry().event.kind())
+        );
     }
-    let readme = std::fs::read_to_string(dir.join("README.txt")).unwrap();
+    let readme = std::fs::read_to_string(dir.join("README.html")).unwrap();
     assert!(readme.contains(&blast.log) && readme.contains("5 receipts"));
+    assert!(readme.contains("=cmd()") && !readme.contains("<script"), "{readme}");
+    let manifest = std::fs::read_to_string(dir.join("manifest")).unwrap();
+    let manifest = Manifest::read(&manifest, &log).unwrap();
+    assert_eq!((manifest.entries, manifest.made, manifest.files.len()), (blast.as_of, blast.at, 6 + 7));
     let json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.join("blast-radius.json")).unwrap()).unwrap();
     assert_eq!(json["answer"]["seen"].as_array().unwrap().len(), 2);
@@ -55,17 +67,17 @@ async fn an_export_overwrites_nothing_and_is_for_its_owners_eyes() {
     let blast = harvest(&house).await;
     let dir = house.dir.path().join("blast");
     std::fs::create_dir(&dir).unwrap();
-    std::fs::write(dir.join("README.txt"), "mine").unwrap();
-    let refused = export::blast_radius(&blast, &house.ledger, &dir);
+    std::fs::write(dir.join("README.html"), "mine").unwrap();
+    let refused = export::blast_radius(&blast, &house.ledger, None, &dir).await;
     assert!(matches!(refused, Err(ExportError::Exists(path)) if path == dir));
-    assert_eq!(std::fs::read_to_string(dir.join("README.txt")).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(dir.join("README.html")).unwrap(), "mine");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
 
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let dir = house.dir.path().join("another");
-        export::blast_radius(&blast, &house.ledger, &dir).unwrap();
+        export::blast_radius(&blast, &house.ledger, None, &dir).await.unwrap();
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o077;
         assert_eq!((mode(&dir), mode(&dir.join("blast-radius.csv"))), (0, 0));
     }

@@ -95,7 +95,7 @@ pub(crate) struct Committer {
     pub(crate) edge: Edge,
     /// How long what cannot be recorded is tried again.
     pub(crate) patience: Duration,
-    pub(crate) signer: SignerKey,
+    pub(crate) signer: Arc<SignerKey>,
     pub(crate) verifier: LogVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Arc<dyn Fatal>,

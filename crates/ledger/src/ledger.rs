@@ -1,5 +1,6 @@
 //! The ledger: made, opened, written, closed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use model::clock::random;
+use model::{CustomerId, Digest, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
@@ -20,6 +22,7 @@ use crate::error::{AppendError, At, LedgerError, Malformed};
 use crate::head::HeadStore;
 use crate::journal::{FileJournal, Journal};
 use crate::layout::{FORMAT, Layout};
+use crate::manifest::Manifest;
 use crate::note::SignerKey;
 use crate::options::{Fatal, Options};
 use crate::receipt::{LogVerifier, Receipt};
@@ -39,6 +42,7 @@ pub struct Ledger {
     orders: mpsc::Sender<Order>,
     books: Arc<Books>,
     verifier: LogVerifier,
+    signer: Arc<SignerKey>,
 }
 
 impl Ledger {
@@ -76,7 +80,7 @@ impl Ledger {
         layout.check(&**disk)?;
         let path = layout.lock();
         let lock = disk.lock(&path).at("lock", &path)?.ok_or(LedgerError::Locked { path })?;
-        let signer = layout.read_signing_key(&**disk)?;
+        let signer = Arc::new(layout.read_signing_key(&**disk)?);
         let verifier = LogVerifier::new(signer.public().clone());
         let master = layout.read_master_key(&**disk)?;
         let vault = Vault::open(&layout.customer_keys(), &master, options.entropy.clone())?;
@@ -136,7 +140,7 @@ impl Ledger {
             journal: Box::new(journal),
             edge,
             patience: options.patience,
-            signer,
+            signer: signer.clone(),
             verifier: verifier.clone(),
             clock: options.clock.clone(),
             fatal: options.fatal.clone(),
@@ -147,7 +151,7 @@ impl Ledger {
         };
         let thread = std::thread::Builder::new().name("ledger-commit".to_owned());
         thread.spawn(|| committer.run()).map_err(LedgerError::Thread)?;
-        Ok(Ledger { orders, books, verifier })
+        Ok(Ledger { orders, books, verifier, signer })
     }
 
     /// Records one event. Returns once it is durable and included in a signed checkpoint.
@@ -249,6 +253,13 @@ impl Ledger {
     /// What receipts of this log verify with.
     pub fn verifier(&self) -> &LogVerifier {
         &self.verifier
+    }
+
+    /// The manifest of a bundle of evidence from this log, signed with its key: these files, which rest on the
+    /// first `entries` entries.
+    pub fn sign_manifest(&self, made: Timestamp, entries: u64, files: BTreeMap<String, Digest>) -> String {
+        let log = self.verifier.origin().to_owned();
+        Manifest { log, made, entries, files }.sign(&self.signer)
     }
 
     /// Commits what is queued, publishes the last checkpoint and stops.

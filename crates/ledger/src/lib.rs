@@ -11,6 +11,7 @@ pub mod cosignature;
 pub mod disk;
 pub mod draft;
 pub mod error;
+pub mod manifest;
 pub mod note;
 pub mod policy;
 pub mod proof;

@@ -241,8 +241,9 @@ pub(crate) struct BlastRadius {
     /// Print CSV.
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
-    /// Write the table and a receipt for every look into this directory, which must not exist.
-    #[arg(long, value_name = "DIR")]
+    /// Write an evidence bundle (the table, a receipt for every look, a signed manifest) into this directory or
+    /// `.tar.zst` file, which must not exist.
+    #[arg(long, value_name = "DIR|FILE.tar.zst")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: Place,

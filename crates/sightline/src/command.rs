@@ -170,9 +170,16 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::ExportBlastRadius { of, span, dir } => {
             let answer =
                 enquiry.blast_radius(&operator, whose(of)?, span.into(), known_customers(rooms)).await?;
-            let receipts = incident::export::blast_radius(&answer, &rooms.ledger, &dir)
+            let exported = incident::export::blast_radius(&answer, &rooms.ledger, None, &dir)
+                .await
                 .map_err(|e| Failure::Caller(e.to_string()))?;
-            Ok(Outcome::text(format!("{}: the table, and {receipts} receipts\n", dir.display())))
+            Ok(Outcome::text(format!(
+                "{}: the table, {} receipts, and {} of what they rest on, under a signed manifest\n\
+                 Open README.html in it; check it with `sightline verify` or `tools/verify.py`.\n",
+                dir.display(),
+                exported.named,
+                exported.context
+            )))
         }
         Command::FirstLook { span } => {
             let answer = enquiry.first_look(&operator, span.into()).await?;

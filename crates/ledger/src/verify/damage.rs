@@ -5,7 +5,8 @@ use std::error::Error;
 use model::entry::{DecodeError, Why};
 
 use super::fold::Breach;
-use crate::error::{CheckpointError, LedgerError};
+use crate::error::{CheckpointError, LedgerError, ReceiptError};
+use crate::manifest::ManifestError;
 use crate::policy::NotAccepted;
 
 /// What is wrong with a log, and where.
@@ -156,6 +157,48 @@ pub enum Damage {
     Disagreement {
         /// How many entries are published.
         size: u64,
+    },
+    /// The manifest of a bundle is not to be believed.
+    #[error("{path}: {source}")]
+    Manifest {
+        /// Where it stands.
+        path: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// A file that was added to a bundle.
+    #[error("{path} is not in the manifest")]
+    Unlisted {
+        /// Which one.
+        path: String,
+    },
+    /// A file of a bundle that was changed.
+    #[error("{path} is not the file that the manifest was signed over")]
+    Changed {
+        /// Which one.
+        path: String,
+    },
+    /// A receipt of a bundle that does not hold.
+    #[error("{path}: {source}")]
+    Receipt {
+        /// Which one.
+        path: String,
+        /// What is wrong.
+        source: ReceiptError,
+    },
+    /// A receipt of a bundle that is under another entry's name.
+    #[error("{path} is the receipt of entry {index}")]
+    Misnamed {
+        /// Which one.
+        path: String,
+        /// Of which entry it is.
+        index: u64,
+    },
+    /// A receipt of a bundle that leads elsewhere than the others.
+    #[error("{path} leads to another checkpoint than that of the bundle")]
+    OtherCheckpoint {
+        /// Which one.
+        path: String,
     },
     /// A thread could not be started.
     #[error("cannot start a thread to check with: {0}")]

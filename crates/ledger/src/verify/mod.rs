@@ -3,6 +3,7 @@
 //! [`check`] reads a log; `walk.rs` is how, `fold.rs` are the rules that its entries keep. What the auditor brings
 //! from elsewhere (the key, checkpoints they kept) is in [`Options`] and [`LogVerifier`].
 
+mod bundle;
 mod damage;
 mod fold;
 mod journal;
@@ -23,6 +24,7 @@ use crate::receipt::{LogVerifier, Receipt};
 use crate::tile::{self, FULL, Kind, TilePath};
 use crate::tree::{Spine, consistency_holds, inclusion_holds, leaf_hash};
 
+pub use bundle::{BundleSummary, CHECKPOINT, MANIFEST, check_bundle, receipt_name};
 pub use damage::Damage;
 pub use fold::{Breach, Fold, Tally};
 pub use journal::JournalSummary;

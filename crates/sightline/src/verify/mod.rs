@@ -1,15 +1,17 @@
 //! `sightline verify`: everything checked offline, or from what a console publishes, and said in numbers.
 
+mod bundle;
 mod say;
 mod state;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use access::SharedState;
 use clap::Args;
 use ledger::policy::Policy;
-use ledger::verify::{Damage, Directory, Known, Options, Source, check};
+use ledger::verify::{BundleSummary, Damage, Directory, Known, Options, Source, check, check_bundle};
 use ledger::{LogVerifier, Receipt};
 use serde::Serialize;
 
@@ -25,8 +27,8 @@ use state::{Keeper, State};
     docs/verify.md says what each answer means, and what it does not prove."
 )]
 pub(crate) struct Verify {
-    /// A data directory, a ledger directory, a copy of what a log publishes, the URL of a console, or a
-    /// `.tlog-proof` file.
+    /// A data directory, a ledger directory, a copy of what a log publishes, the URL of a console, a `.tlog-proof`
+    /// file, or an evidence bundle (a directory or a `.tar.zst`).
     what: String,
     /// The log's verification key (a signed-note vkey), or a file that holds it. Known from elsewhere, it also
     /// shows that this is the log it claims to be [default: that of the policy, or the one that lies in the
@@ -73,6 +75,9 @@ pub(crate) fn run(options: &Verify) -> Result<ExitCode, String> {
     }
     let path = Path::new(what);
     let audit = |log| Audit { options, policy: policy.as_ref(), log, only_new: options.incremental };
+    if let Some(files) = bundle::read(path)? {
+        return audit(key(None)?).bundle(&files);
+    }
     if path.is_file() {
         return audit(key(None)?).receipt(path);
     }
@@ -187,6 +192,22 @@ impl Audit<'_> {
         Ok(ExitCode::from(code))
     }
 
+    fn bundle(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<ExitCode, String> {
+        let json = self.options.form.json;
+        match check_bundle(files, &self.log, self.policy) {
+            Ok(summary) if json => print_json(&Bundled { good: true, summary }, 0),
+            Ok(summary) => {
+                print!("{}", say::bundle(&summary));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(damage) if json => print_json(&Refuted { good: false, damage: damage.to_string() }, 2),
+            Err(damage) => {
+                eprintln!("sightline: {}: NOT GOOD: {damage}", self.options.what);
+                Ok(ExitCode::from(2))
+            }
+        }
+    }
+
     fn receipt(&self, file: &Path) -> Result<ExitCode, String> {
         let proved = Receipt::from_tlog_proof(&read(file)?).map_err(|e| e.to_string());
         let proved = proved.and_then(|receipt| {
@@ -228,7 +249,15 @@ struct Proved<'a> {
     entry: &'a model::Entry,
 }
 
-/// What `--json` prints of one that does not hold.
+/// What `--json` prints of an evidence bundle.
+#[derive(Serialize)]
+struct Bundled {
+    good: bool,
+    #[serde(flatten)]
+    summary: BundleSummary,
+}
+
+/// What `--json` prints of a receipt or a bundle that does not hold.
 #[derive(Serialize)]
 struct Refuted {
     good: bool,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ledger::verify::{Damage, JournalSummary, Summary, Tally};
+use ledger::verify::{BundleSummary, Damage, JournalSummary, Summary, Tally};
 use model::{Evidence, Timestamp};
 use serde::Serialize;
 
@@ -121,6 +121,30 @@ fn tell_journal(text: &mut String, journal: &JournalSummary) -> std::fmt::Result
         writeln!(text, "  {unfinished_bytes} bytes of an unfinished write; nothing was released of it")?;
     }
     Ok(())
+}
+
+/// The numbers of an evidence bundle.
+pub(super) fn bundle(summary: &BundleSummary) -> String {
+    let mut text = format!("{}: good evidence, made {}\n", summary.origin, summary.made);
+    // Writing to a String cannot fail.
+    let _ = tell_bundle(&mut text, summary);
+    text
+}
+
+fn tell_bundle(text: &mut String, summary: &BundleSummary) -> std::fmt::Result {
+    writeln!(text, "  {}, each the one that the manifest was signed over", count(summary.files, "file"))?;
+    writeln!(
+        text,
+        "  {}, each of which proves its entry in the tree of the first {} entries",
+        count(summary.receipts, "receipt"),
+        summary.entries
+    )?;
+    rules(text, &summary.tally)?;
+    match &summary.cosigned {
+        Some(cosigned) => text.push_str(&self::cosigned(cosigned)),
+        None => writeln!(text, "  no witnesses were asked for (--policy)")?,
+    }
+    writeln!(text, "  as far as these entries go: that none was left out shows only a check of the whole log")
 }
 
 /// Who cosigned.

@@ -5,6 +5,8 @@
 //! first, then Python reads them in a few runs.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod log;
 
 use std::fs;
@@ -93,6 +95,56 @@ impl Cases {
     }
 }
 
+#[tokio::test]
+async fn evidence_that_was_changed_added_to_or_thinned_is_found_and_named() {
+    let demo = common::Running::demo(3, 600.0).await;
+    let key = fs::read_to_string(demo.data().join("ledger/log.vkey")).unwrap();
+    let looks = || common::entries(demo.ask(&["log", "tail", "-n", "2000", "--json"]));
+    let seen = loop {
+        if let Some(look) = looks().into_iter().find(|entry| entry["event"]["event"] == "revealed") {
+            break common::staff_of(&look).to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("good");
+    demo.ask(&["blast-radius", "--staff", &seen, "--out", out.to_str().unwrap()]).good();
+    drop(demo);
+    let mut cases = Cases { home, good: out, all: Vec::new() };
+    for file in files(&cases.good.clone()) {
+        let name = file.strip_prefix(&cases.good).unwrap().to_str().unwrap().to_owned();
+        let length = fs::metadata(&file).unwrap().len() as usize;
+        cases.add(format!("a bit of {name}"), &[&name], |dir| {
+            edit(&dir.join(&name), |bytes| bytes[length / 2] ^= 4);
+        });
+        // Without its manifest it is no bundle, and nothing says what it was.
+        if name != "manifest" {
+            cases.add(format!("{name} removed"), &[&name], |dir| fs::remove_file(dir.join(&name)).unwrap());
+        }
+    }
+    cases.add("a file added", &["more.txt"], |dir| fs::write(dir.join("more.txt"), "x").unwrap());
+    let receipts = files(&cases.good.join("receipts"));
+    let names: Vec<_> =
+        receipts.iter().map(|file| file.strip_prefix(&cases.good).unwrap().to_owned()).collect();
+    cases.add("two receipts swapped", &[names[0].to_str().unwrap()], |dir| {
+        fs::rename(dir.join(&names[0]), dir.join("aside")).unwrap();
+        fs::rename(dir.join(&names[1]), dir.join(&names[0])).unwrap();
+        fs::rename(dir.join("aside"), dir.join(&names[1])).unwrap();
+    });
+    let ours = |dir: &Path| common::sightline(["verify", "--vkey", key.trim(), dir.to_str().unwrap()]);
+    assert!(ours(&cases.good).good().contains("good evidence"));
+    let mine = python_with(key.trim(), &[&cases.good], &[]).remove(0);
+    assert_eq!((mine.code, &mine.json["receipts"]), (0, &receipts.len().into()), "{:?}", mine.json);
+    let paths: Vec<_> = cases.all.iter().map(|case| case.path.as_path()).collect();
+    for (case, theirs) in cases.all.iter().zip(python_with(key.trim(), &paths, &[])) {
+        let ours = ours(&case.path);
+        assert!(ours.code == Some(2) && ours.err.contains(&case.named[0]), "{}: {ours:?}", case.what);
+        let theirs =
+            theirs.json["damage"].as_str().unwrap_or_else(|| panic!("{}: {:?}", case.what, theirs.json));
+        assert!(theirs.contains(&case.named[0]), "{}: {theirs}", case.what);
+    }
+}
+
 /// What Python says of one path.
 struct Said {
     code: i32,
@@ -100,10 +152,13 @@ struct Said {
 }
 
 fn python(paths: &[&Path], more: &[&str]) -> Vec<Said> {
+    python_with(&owner().public().to_string(), paths, more)
+}
+
+fn python_with(key: &str, paths: &[&Path], more: &[&str]) -> Vec<Said> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify.py");
-    let key = owner().public().to_string();
     let mut command = peers::python::script(&script).unwrap_or_else(|error| panic!("{error}"));
-    let output = command.arg("--json").args(["--vkey", &key]).args(more).args(paths).output().unwrap();
+    let output = command.arg("--json").args(["--vkey", key]).args(more).args(paths).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), paths.len(), "{out}{}", String::from_utf8_lossy(&output.stderr));

@@ -38,14 +38,15 @@ async fn an_export_holds_a_receipt_that_verifies_for_every_entry_it_names() {
         Exported { named: 5, context: 4 },
         "three looks, a list and the question; a record, three grants"
     );
-    assert_eq!(receipts.len(), 6);
+    assert_eq!(receipts.len(), 9);
     for path in receipts {
         let verified =
             Receipt::from_tlog_proof(&std::fs::read_to_string(&path).unwrap()).unwrap().verify(&log).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert_eq!(name, format!("{:012}.tlog-proof", verified.index()));
         assert!(
-            ["revealed", "listed", "questioned", "staff_recorded"].contains(&verified.entry().event.kind())
+            ["revealed", "listed", "questioned", "staff_recorded", "grant_issued"]
+                .contains(&verified.entry().event.kind())
         );
     }
     let readme = std::fs::read_to_string(dir.join("README.html")).unwrap();
@@ -53,7 +54,7 @@ async fn an_export_holds_a_receipt_that_verifies_for_every_entry_it_names() {
     assert!(readme.contains("=cmd()") && !readme.contains("<script"), "{readme}");
     let manifest = std::fs::read_to_string(dir.join("manifest")).unwrap();
     let manifest = Manifest::read(&manifest, &log).unwrap();
-    assert_eq!((manifest.entries, manifest.made, manifest.files.len()), (blast.as_of, blast.at, 6 + 7));
+    assert_eq!((manifest.entries, manifest.made, manifest.files.len()), (blast.as_of, blast.at, 9 + 7));
     let json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.join("blast-radius.json")).unwrap()).unwrap();
     assert_eq!(json["answer"]["seen"].as_array().unwrap().len(), 2);

@@ -10,7 +10,10 @@ mod journal;
 mod source;
 mod walk;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -143,9 +146,8 @@ pub fn check(
     let cosigned = options.policy.map(|policy| cosigned(policy, &note)).transpose()?;
     let known = known(log, &options, &checkpoint)?;
     let start = Start::of(source, log, &options, &checkpoint)?;
-    let Options { rules, mut replay, readers, .. } = options;
-    let from = start.verified / FULL;
-    let mut check = Check {
+    let Options { rules, replay, readers, .. } = options;
+    let check = Check {
         verified: start.verified,
         edge: start.edge,
         fold: rules.then_some(start.fold),
@@ -167,29 +169,20 @@ pub fn check(
             journal: None,
         },
     };
-    walk(source, from, checkpoint.size, readers, |bundle| {
-        let done = (bundle.number + 1) * FULL;
-        check.bundle(source, bundle, &mut replay)?;
-        progress(done.min(checkpoint.size), checkpoint.size);
-        Ok(())
+    let stop = AtomicBool::new(false);
+    let (check, journal) = thread::scope(|scope| {
+        let checkpoint = &checkpoint;
+        let journal = source.journal();
+        let journal = journal.map(|dir| scope.spawn(|| journal::check(&dir, log, checkpoint, &stop)));
+        let checked = check.published(source, checkpoint, &known, replay, readers, progress);
+        // What is published is named first: whoever looks at a log from outside sees the same.
+        stop.store(checked.is_err(), Ordering::Relaxed);
+        let journal = journal.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        Ok((checked?, journal.transpose()?))
     })?;
-    for (tile, computed) in check.edge.partials(checkpoint.size) {
-        check.summary.bytes += compare(source, tile, computed)?;
-        check.summary.tiles += 1;
-    }
-    if check.edge.root() != checkpoint.root {
-        return Err(Damage::Root { size: checkpoint.size });
-    }
-    for (name, old) in &known {
-        grew_from(source, name, old, &checkpoint)?;
-    }
-    strays(source, checkpoint.size)?;
     let Check { mut summary, fold, .. } = check;
-    if let Some(dir) = source.journal() {
-        let journal = journal::check(&dir, log, &checkpoint)?;
-        summary.signatures += journal.batches;
-        summary.journal = Some(journal);
-    }
+    summary.signatures += journal.map_or(0, |journal| journal.batches);
+    summary.journal = journal;
     summary.tally = fold.as_ref().map(|fold| *fold.tally());
     Ok(Checked { summary, checkpoint: note, fold: fold.unwrap_or_default() })
 }
@@ -274,6 +267,37 @@ struct Check {
 }
 
 impl Check {
+    /// Reads everything that is published, and compares it with itself and with what was known.
+    fn published(
+        mut self,
+        source: &dyn Source,
+        checkpoint: &Checkpoint,
+        known: &[(String, Checkpoint)],
+        mut replay: Option<&mut dyn Admission>,
+        readers: usize,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, Damage> {
+        let size = checkpoint.size;
+        walk(source, self.verified / FULL, size, readers, |bundle| {
+            let done = (bundle.number + 1) * FULL;
+            self.bundle(source, bundle, &mut replay)?;
+            progress(done.min(size), size);
+            Ok(())
+        })?;
+        for (tile, computed) in self.edge.partials(size) {
+            self.summary.bytes += compare(source, tile, computed)?;
+            self.summary.tiles += 1;
+        }
+        if self.edge.root() != checkpoint.root {
+            return Err(Damage::Root { size });
+        }
+        for (name, old) in known {
+            grew_from(source, name, old, checkpoint)?;
+        }
+        strays(source, size)?;
+        Ok(self)
+    }
+
     fn bundle(
         &mut self,
         source: &dyn Source,

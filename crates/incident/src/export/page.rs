@@ -51,7 +51,7 @@ fn tell(page: &mut String, answer: &Answer<Blast>, exported: Exported, has_polic
         "<p>This directory answers one question: <strong>which customers&rsquo; records could {whose} have seen, or \
          shown to somebody?</strong> It was asked on record, as entry {asked} of the log, and the answer rests on the \
          first {as_of} entries. Names of staff are pseudonyms; the employer&rsquo;s directory says who they are.</p>\n\
-         <h2>What was found</h2>\n<p>{looks} looks at {customers} customers, {weak} of them without a reason that \
+         <h2>What was found</h2>\n<p>{looks} looks at {customers} customers; {weak} of the looks without a reason that \
          somebody else vouches for; {listed} rows in lists, with {only} customers who were seen only there.{erased}</p>\n",
         asked = answer.asked_as,
         as_of = answer.as_of,

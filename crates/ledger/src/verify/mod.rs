@@ -171,9 +171,9 @@ pub fn check(
     };
     let stop = AtomicBool::new(false);
     let (check, journal) = thread::scope(|scope| {
-        let checkpoint = &checkpoint;
+        let (checkpoint, stop) = (&checkpoint, &stop);
         let journal = source.journal();
-        let journal = journal.map(|dir| scope.spawn(|| journal::check(&dir, log, checkpoint, &stop)));
+        let journal = journal.map(|dir| scope.spawn(move || journal::check(&dir, log, checkpoint, stop)));
         let checked = check.published(source, checkpoint, &known, replay, readers, progress);
         // What is published is named first: whoever looks at a log from outside sees the same.
         stop.store(checked.is_err(), Ordering::Relaxed);

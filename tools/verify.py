@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KINDS = ("started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed "
          "listed written refused revoked questioned").split()
 SECRET = 0b0111_1100_0000_0000  # the field classes secret.*
-BESIDE = {"checkpoint", "log.vkey", "tlog-policy", "pruning-policy"}
+BESIDE = {"checkpoint", "log.vkey", "trust-policy", "pruning-policy"}
 
 class Damaged(Exception): """It is not what it should be."""
 class Unusable(Exception): """It could not be checked."""

@@ -58,7 +58,7 @@ pub struct Exported {
 }
 
 /// Writes the bundle into `to`, which must not be there yet: a directory, or one file if its name ends with
-/// `.tar.zst`. Only its owner may read it, because it names customers. `policy` is the log's tlog-policy.
+/// `.tar.zst`. Only its owner may read it, because it names customers. `policy` is the log's trust policy.
 pub async fn blast_radius(
     answer: &Answer<Blast>,
     ledger: &Ledger,
@@ -115,7 +115,7 @@ fn write(
     bundle.add(CHECKPOINT, log.note.as_bytes())?;
     bundle.add("log.vkey", format!("{}\n", answer.log).as_bytes())?;
     if let Some(policy) = policy {
-        bundle.add("tlog-policy", policy.as_bytes())?;
+        bundle.add("trust-policy", policy.as_bytes())?;
     }
     let mut csv = Vec::new();
     let written = crate::csv::blast_radius(&answer.answer.radius, &mut csv);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use model::clock::random;
-use model::{CustomerId, Digest, Timestamp};
+use model::{Digest, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 

@@ -170,7 +170,8 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::ExportBlastRadius { of, span, dir } => {
             let answer =
                 enquiry.blast_radius(&operator, whose(of)?, span.into(), known_customers(rooms)).await?;
-            let exported = incident::export::blast_radius(&answer, &rooms.ledger, None, &dir)
+            let policy = std::fs::read_to_string(&rooms.trust_policy).ok();
+            let exported = incident::export::blast_radius(&answer, &rooms.ledger, policy.as_deref(), &dir)
                 .await
                 .map_err(|e| Failure::Caller(e.to_string()))?;
             Ok(Outcome::text(format!(

@@ -99,6 +99,8 @@ pub(crate) struct Rooms {
     pub(crate) state: SharedState,
     pub(crate) tickets: Tickets,
     pub(crate) enquiry: Enquiry,
+    /// Where the log's trust policy is, once a gateway has written it.
+    pub(crate) trust_policy: PathBuf,
     /// How the ledger stands with its witnesses, where this process asks them.
     pub(crate) witnesses: Standing,
     /// Empty where nothing is served.
@@ -124,7 +126,8 @@ impl Rooms {
             }
         };
         let witnesses = Standing::without_witnesses();
-        Ok((Self { ledger, state, tickets, enquiry, witnesses, exports: Exports::default() }, Box::pin(follow)))
+        let (trust_policy, exports) = (layout.trust_policy, Exports::default());
+        Ok((Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports }, Box::pin(follow)))
     }
 }
 

@@ -111,7 +111,7 @@ fn tell(page: &mut String, answer: &Answer<Blast>, exported: Exported, has_polic
          </table></div>\n<p><strong>This directory names customers. Keep it as you would keep their records.</strong></p>\n",
         named = exported.named,
         context = exported.context,
-        policy = if has_policy { ", <code>tlog-policy</code>" } else { "" },
+        policy = if has_policy { ", <code>trust-policy</code>" } else { "" },
         which = if has_policy { "; which witnesses must have cosigned it" } else { "" },
     )
 }

@@ -36,7 +36,7 @@ use source::{Published, fetch_tile};
 use walk::{Bundle, Edge, compare, walk};
 
 /// What may lie beside the tiles: the checkpoint, and what a log publishes about itself.
-const BESIDE: [&str; 4] = ["checkpoint", "log.vkey", "tlog-policy", "pruning-policy"];
+const BESIDE: [&str; 4] = ["checkpoint", "log.vkey", "trust-policy", "pruning-policy"];
 
 /// What was checked, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

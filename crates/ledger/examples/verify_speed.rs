@@ -66,7 +66,8 @@ fn main() -> Outcome<()> {
 fn processor_time() -> Outcome<Duration> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks = fields.skip(11).take(2).map(str::parse).sum::<Result<u64, _>>()?;
+    let ticks =
+        fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, std::num::ParseIntError>>()?;
     Ok(Duration::from_millis(ticks * 10))
 }
 

@@ -128,7 +128,9 @@ impl KeyStore for KeyFile {
     fn months(&mut self) -> Result<Vec<Month>, LedgerError> {
         let months = || {
             let mut statement = self.db.prepare_cached("SELECT DISTINCT month FROM customer_key")?;
-            statement.query_map([], |row| row.get(0).map(Month::from_number))?.collect::<rusqlite::Result<Vec<Month>>>()
+            statement
+                .query_map([], |row| row.get(0).map(Month::from_number))?
+                .collect::<rusqlite::Result<Vec<Month>>>()
         };
         months().map_err(|source| self.failed(source))
     }

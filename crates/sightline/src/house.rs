@@ -124,7 +124,10 @@ impl Rooms {
             }
         };
         let witnesses = Standing::without_witnesses();
-        Ok((Self { ledger, state, tickets, enquiry, witnesses, exports: Exports::default() }, Box::pin(follow)))
+        Ok((
+            Self { ledger, state, tickets, enquiry, witnesses, exports: Exports::default() },
+            Box::pin(follow),
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode, header};
 use browser::Browser;
 use http_body_util::BodyExt;
+use ledger::tile::{Kind, TilePath};
 use ledger::{LogVerifier, Receipt};
 use model::entry::{Actor, Event, RevokeReason, Target, Why};
 use model::{Evidence, StaffId, Tier, Timestamp};
@@ -338,6 +339,53 @@ async fn anybody_may_check_the_log() {
     assert_eq!(stranger.get(&tile).await.status, StatusCode::OK);
     assert_eq!(stranger.get("/tile/0/999").await.status, StatusCode::NOT_FOUND);
     assert_eq!(stranger.get("/tile/../head").await.status, StatusCode::NOT_FOUND);
+}
+
+/// C2SP tlog-tiles: for every size that a checkpoint was published for, its partial tiles and bundles.
+#[tokio::test]
+async fn tiles_of_every_published_size_are_served_with_their_types_and_never_an_empty_one() {
+    let floor = Floor::open().await;
+    let stranger = floor.browser();
+    let mut sizes = Vec::new();
+    for n in 0..4 {
+        floor.world.staff(&format!("s-4{n}"), model::Role::Agent, "payments", "in-house").await;
+        for _ in 0..200 {
+            let answer = stranger.get("/checkpoint").await;
+            assert_eq!(answer.headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+            assert_eq!(answer.headers[header::CACHE_CONTROL], "no-cache");
+            assert!(answer.body.contains("— grease.invalid/"), "{}", answer.body);
+            let size: u64 = answer.body.lines().nth(1).unwrap().parse().unwrap();
+            if size > 0 && !sizes.contains(&size) {
+                sizes.push(size);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert!(sizes.len() > 2, "{sizes:?}");
+    for size in &sizes {
+        for (kind, name) in [(Kind::Hashes(0), "0"), (Kind::Entries, "entries")] {
+            for number in 0..size.div_ceil(256) {
+                let tile = TilePath::at_size(kind, number, *size).unwrap();
+                let answer = stranger.send(Method::GET, &format!("/{tile}"), None, "*/*").await;
+                assert_eq!(answer.status(), StatusCode::OK, "{tile} of size {size}");
+                assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/octet-stream");
+                assert!(answer.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+                let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+                match kind {
+                    Kind::Hashes(_) => assert_eq!(bytes.len(), tile.width() * 32),
+                    Kind::Entries => assert_eq!(ledger::tile::entries(&bytes).count(), tile.width()),
+                }
+            }
+            for none in ["000.p/0", "000.p/256", "x000/000", "900"] {
+                let status = stranger.get(&format!("/tile/{name}/{none}")).await.status;
+                assert_eq!(status, StatusCode::NOT_FOUND, "{name}/{none}");
+            }
+        }
+    }
+    assert_eq!(stranger.get("/tile/1/000.p/0").await.status, StatusCode::NOT_FOUND);
+    let policy = stranger.get("/trust-policy").await;
+    assert_eq!((policy.status, &*policy.body), (StatusCode::OK, "quorum none\n"));
 }
 
 #[tokio::test]

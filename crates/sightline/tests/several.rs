@@ -1,4 +1,5 @@
 //! Two gateways, as somebody runs them, on one ledger in a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
 mod common;
 

@@ -229,6 +229,11 @@ impl Null {
         }
     }
 
+    /// How probable a look with this cell is while such looks are `common` times likelier for everybody.
+    pub(crate) fn common(&self, cell: Cell, common: f64) -> f64 {
+        (self.cells[cell as usize] * common).min(1.0)
+    }
+
     /// How probable a look with this cell and tier is.
     pub(crate) fn look(&self, cell: Cell, high_value: bool) -> f64 {
         let hv = self.high_value[cell as usize];

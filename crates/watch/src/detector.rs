@@ -186,6 +186,9 @@ pub(crate) struct Settled<'a> {
     pub(crate) outcome: Outcome,
     /// How much likelier weak looks that stay weak are just now for everybody.
     pub(crate) common: f64,
+    /// How probable the look was held to be at first sight, as a part of what it is held to be now that it is
+    /// known what colleagues did since; at most 1.
+    pub(crate) hindsight: f64,
     /// What part of its weight it has.
     pub(crate) share: f64,
 }
@@ -234,7 +237,7 @@ pub(crate) struct Detectors {
 }
 
 impl Detectors {
-    /// A look as it is seen at once. `common` is how much likelier weak looks are just now for everybody. `share`
+    /// A look as it is seen at once. `common` is how much likelier looks of this cell are just now for everybody. `share`
     /// is below 1 for the next looks of one errand, which are no new evidence: a power below 1 of an e-value is one.
     pub(crate) fn look(
         &mut self,
@@ -244,7 +247,7 @@ impl Detectors {
         common: f64,
         share: f64,
     ) -> Ratios {
-        let usual = (null.cells[cell as usize] * if cell.is_weak() { common } else { 1.0 }).min(1.0);
+        let usual = null.common(cell, common);
         let hv = null.high_value[cell as usize];
         let of_tier = |share: f64| if high_value { share } else { 1.0 - share };
         let ratios = std::array::from_fn(|i| {
@@ -262,7 +265,7 @@ impl Detectors {
     /// What became of a look. If a ticket came, the look is worth what it would have been worth with the ticket
     /// from the first: `explained` takes the place of `cell`, and the charge is refunded.
     pub(crate) fn settle(&mut self, null: &Null, look: &Settled<'_>) {
-        let Settled { first, cell, explained, outcome, common, share } = *look;
+        let Settled { first, cell, explained, outcome, common, hindsight, share } = *look;
         let of = |is: bool, share: f64| if is { share } else { 1.0 - share };
         let after = &null.after[cell as usize];
         for ((process, first), alternative) in self.purpose.iter_mut().zip(first).zip(&ALTERNATIVE) {
@@ -272,7 +275,7 @@ impl Detectors {
                 with_ticket / first
             } else if cell.is_weak() {
                 let usual = (after[outcome.index()] * common).min(1.0);
-                idle * (1.0 - EXPLAINED_LATER) * of(outcome.corrected, CORRECTED) / usual
+                hindsight * idle * (1.0 - EXPLAINED_LATER) * of(outcome.corrected, CORRECTED) / usual
             } else {
                 idle / after[outcome.index()]
             };

@@ -10,6 +10,7 @@ use crate::clock::{DAY, HOUR, MINUTE};
 use crate::detector::{DETECTORS, Detector, Detectors, weighted};
 use crate::finding::Weighty;
 use crate::ladder::Level;
+use crate::team::{Place, Recent};
 
 /// After so long without a look a new shift begins…
 const REST: u64 = 5 * HOUR;
@@ -87,6 +88,9 @@ pub(crate) struct Person {
     /// The number of the last look whose outcome is open.
     #[n(24)]
     pub(crate) last_look: u64,
+    /// What of theirs counts in what their colleagues do just now.
+    #[n(25)]
+    pub(crate) recent: Recent,
 }
 
 /// One reason for several looks, which are no evidence each.
@@ -106,19 +110,9 @@ pub(crate) struct DaySoFar {
     #[n(0)]
     pub(crate) looks: u32,
     #[n(1)]
-    pub(crate) weak: u32,
-    #[n(2)]
     pub(crate) before: f64,
-    #[n(3)]
+    #[n(2)]
     pub(crate) highest: f64,
-    /// Settled weak looks, and those for which no ticket came.
-    #[n(4)]
-    pub(crate) settled: u32,
-    #[n(5)]
-    pub(crate) unexplained: u32,
-    /// Looks, each customer once a shift.
-    #[n(6)]
-    pub(crate) distinct: u32,
 }
 
 impl Person {
@@ -149,7 +143,13 @@ impl Person {
             customers_in_shift: 0,
             errands: Vec::new(),
             last_look: u64::MAX,
+            recent: Recent::default(),
         }
+    }
+
+    /// Where this person works.
+    pub(crate) fn place(&self) -> Place {
+        Place { team: self.team, role: self.role }
     }
 
     /// Whether a look at `now` begins a new shift.

@@ -6,7 +6,7 @@ use model::entry::Action;
 use model::ticket::{TicketActor, TicketWhat};
 use model::{ClassSet, Role, StaffId, Timestamp};
 
-use crate::baseline::{FIELDS, Outcome, Tally};
+use crate::baseline::{FIELDS, Null, Outcome, Tally};
 use crate::book::{Book, Fact, GRACE};
 use crate::cell::Cell;
 use crate::clock::{DAY, MINUTE, WEEK};
@@ -137,6 +137,9 @@ struct OpenLook {
     /// What part of its weight it has.
     #[n(10)]
     share: f64,
+    /// How much likelier such looks were for everybody when it happened.
+    #[n(11)]
+    common: f64,
 }
 
 impl Watch {
@@ -190,10 +193,15 @@ impl Watch {
     fn staff(&mut self, line: &StaffLine<'_>) {
         let number = self.state.staff_names.number(&line.staff);
         let team = self.state.team_names.number(&line.team);
-        let person = self.state.people.entry(number).or_insert_with(|| Person::new(line.role, team));
+        let state = &mut self.state;
+        let person = state.people.entry(number).or_insert_with(|| Person::new(line.role, team));
+        if person.role != line.role || person.team != team {
+            let place = person.place();
+            state.teams.leave(state.now, place, &mut person.recent);
+        }
         if person.role != line.role {
             // A new role is measured by its own people; what was usual in the old one says nothing.
-            self.state.roles[person.role as usize].add(&person.given, -1.0);
+            state.roles[person.role as usize].add(&person.given, -1.0);
             *person = Person { seen: std::mem::take(&mut person.seen), ..Person::new(line.role, team) };
         }
         person.team = team;
@@ -318,8 +326,7 @@ impl Watch {
         let Some(null) = person.null.take() else { return };
         let high_value = state.high_value.contains(&customer);
         let (cell, ticket) = state.book.explain(staff, customer, time, time);
-        let usual_weak: f64 = Cell::ALL.iter().filter(|c| c.is_weak()).map(|c| null.cells[*c as usize]).sum();
-        let common = state.teams.weak(person.team, &person.day, usual_weak);
+        let common = common(&state.teams, time, person, &null, cell);
         let share = match cell {
             // A colleague who needs help with five customers; a case to which a lead has linked a hundred.
             Cell::OthersCustomer => {
@@ -343,9 +350,7 @@ impl Watch {
         let tally = &mut person.shift;
         tally.cells[cell as usize] += 1.0;
         tally.high_value[cell as usize] += f64::from(u8::from(high_value));
-        person.day.distinct += 1;
-        person.day.weak += u32::from(cell.is_weak());
-        state.teams.looked(person.team, cell.is_weak());
+        state.teams.looked(time, person.place(), &mut person.recent, cell, &null.cells);
 
         let line = state.lines;
         state.open_of.insert((staff, customer), state.first_open + state.open.len() as u64);
@@ -362,6 +367,7 @@ impl Watch {
             line,
             corrected: false,
             share,
+            common,
         });
         let look = Weighty { line, time, nats: 0.0, detector: detector(), cell, high_value, idle: false };
         person.null = Some(null);
@@ -446,17 +452,21 @@ impl Watch {
         let came = cell.is_weak() && !explained.is_weak();
         let idle = !look.acted;
         let outcome = Outcome { idle, came, corrected: cell.is_weak() && look.corrected };
-        let mut common = 1.0;
+        let (mut kept_common, mut hindsight) = (1.0, 1.0);
         if cell.is_weak() {
+            let now = Timestamp(look.time.0 + FOLLOW_UP);
+            let since = common(&state.teams, now, person, &null, cell).max(look.common);
+            hindsight = null.common(cell, look.common) / null.common(cell, since);
             let after = &null.after[cell as usize];
             let kept = after[0] + after[1] + after[4] + after[5];
-            common = state.teams.unexplained(person.team, &person.day, kept);
-            person.day.settled += 1;
-            person.day.unexplained += u32::from(!came);
-            state.teams.settled(person.team, !came);
+            let place = person.place();
+            kept_common = state.teams.colleagues(now, place, &person.recent).unexplained(cell, kept);
+            state.teams.settled(now, place, &mut person.recent, cell, !came, kept);
         }
-        let (first, share) = (&look.ratios, look.share);
-        person.detectors.settle(&null, &Settled { first, cell, explained, outcome, common, share });
+        let (first, share, common) = (&look.ratios, look.share, kept_common);
+        person
+            .detectors
+            .settle(&null, &Settled { first, cell, explained, outcome, common, hindsight, share });
         person.detectors.fields(&null, look.fields);
         if matches!(explained, Cell::Assigned | Cell::ColleagueMade)
             && let Some(giver) = state.book.giver(staff, customer)
@@ -525,7 +535,6 @@ impl Watch {
             out.push(Output::Day(StaffDay { day, staff, role, before, highest, score, looks }));
             person.day = DaySoFar::default();
         }
-        state.teams.new_day();
     }
 
     fn end_week(&mut self, now: Timestamp) {
@@ -538,6 +547,14 @@ impl Watch {
         state.book.forget(now);
         state.touched.retain(|_, (_, when)| now.0.saturating_sub(when.0) < MEETING);
     }
+}
+
+/// How much likelier looks of this cell are just now for this person's colleagues; 1 unless it is a weak one.
+fn common(teams: &Teams, now: Timestamp, person: &Person, null: &Null, cell: Cell) -> f64 {
+    if !cell.is_weak() {
+        return 1.0;
+    }
+    teams.colleagues(now, person.place(), &person.recent).weak(cell, null.cells[cell as usize])
 }
 
 fn in_order(time: Timestamp, said: Timestamp) -> Result<(), Odd> {

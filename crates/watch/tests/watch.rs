@@ -99,6 +99,38 @@ fn an_outage_of_the_ticket_system_accuses_nobody() {
     assert_eq!(suspended.count(), 0);
 }
 
+#[test]
+fn an_outage_that_begins_at_noon_accuses_nobody_either() {
+    let mut desk = desk();
+    let mut tickets = 0;
+    desk.lines.retain(|(at, line)| {
+        let lost = *at >= BEGIN + LAST * DAY + 720 * MINUTE && line.contains("\"kind\":\"ticket\"");
+        tickets += u32::from(lost);
+        !lost
+    });
+    assert!(tickets > 400, "half a day's tickets are lost: {tickets}");
+    let out = watched(&desk.text());
+    let suspended = out.iter().filter(|o| matches!(o, Output::Finding(f) if f.level >= Level::Suspend));
+    assert_eq!(suspended.count(), 0);
+}
+
+#[test]
+fn two_of_a_team_do_not_excuse_each_other() {
+    let mut desk = desk();
+    for n in 0..30 {
+        desk.work(LAST, 700 + n * 6, 3, &format!("victim-{n}"), false);
+        desk.work(LAST, 703 + n * 6, 5, &format!("other-victim-{n}"), false);
+    }
+    let out = watched(&desk.text());
+    for who in [3, 5] {
+        let findings = about(&out, who);
+        let suspended = findings.iter().find(|f| f.level >= Level::Suspend).expect("found");
+        assert!(suspended.exposed <= 15, "{findings:#?}");
+    }
+    let innocent = (0..12).filter(|who| ![3, 5].contains(who));
+    assert!(innocent.flat_map(|who| about(&out, who)).next().is_none(), "others are left alone");
+}
+
 fn u8_digit(b: &u64) -> bool {
     (48..58).contains(b)
 }
@@ -166,6 +198,8 @@ fn chunks_and_restarts_change_nothing() {
     let mut desk = desk();
     for n in 0..10 {
         desk.work(LAST, 1000 + n * 6, 3, &format!("victim-{n}"), false);
+        // Colleagues whose weak looks make the others' usual.
+        desk.work(LAST, 1001 + n * 6, 5 + n as u32 % 4, &format!("lost-{n}"), false);
     }
     let text = desk.text();
     let whole = watched(&text);

@@ -334,9 +334,11 @@ impl State {
                 Target::Grant(grant) => self.grants.revoke(*grant),
                 Target::Session(_) => {}
             },
-            Event::Proposed(e) => self.proposals.change(|proposals| proposals.propose(*index, e, now)),
+            Event::Proposed(e) => {
+                self.proposals.change(|proposals| proposals.propose(*index, e, customer(openings), now));
+            }
             Event::Decided(e) => self.proposals.change(|proposals| proposals.decide(e)),
-            Event::Erased(e) => self.absorb_erased(e, openings),
+            Event::Erased(e) => self.absorb_erased(e),
             Event::IncidentOpened(e) => self.incidents.change(|incidents| incidents.push(e.clone())),
             Event::StaffRecorded(_)
             | Event::Started(_)
@@ -359,12 +361,14 @@ impl State {
         self.grants.insert(e.grant, Held::new(e, subject(openings)));
     }
 
-    /// A replay never learns whom the grants were about: from here on the state does not know it either.
-    fn absorb_erased(&mut self, e: &Erased, openings: &[Option<Opening>]) {
-        if let Some(customer) = customer(openings) {
-            self.grants.forget(customer);
+    /// A replay never learns whom the grants were about: from here on the state does not know it either. The entry
+    /// itself cannot be asked: only the gateway that wrote it could open it.
+    fn absorb_erased(&mut self, e: &Erased) {
+        let mut erased = None;
+        self.proposals.change(|proposals| erased = proposals.carried_out(e));
+        if let Some(customer) = erased {
+            self.grants.forget(&customer);
         }
-        self.proposals.change(|proposals| proposals.carried_out(e));
     }
 
     /// What was granted under one mode says nothing under the other: in `observe`, grants are made

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::entry::{Act, Actor, Decided, Decision, Erased, Proposed, Why};
-use model::{AppId, Month, ProposalId, Role, SessionId, StaffId, Timestamp};
+use model::{AppId, CustomerId, Month, ProposalId, Role, SessionId, StaffId, Timestamp};
 use people::Register;
 
 /// How long a proposal waits to be decided.
@@ -38,6 +38,10 @@ pub struct Proposal {
     /// The administrators who have confirmed it, in that order.
     #[n(6)]
     pub confirmed_by: Vec<StaffId>,
+    /// Whom it is about. Kept here because the entry that carries it out can be opened by nobody, and each of several
+    /// gateways must forget the same.
+    #[n(7)]
+    pub(super) customer: Option<CustomerId>,
 }
 
 /// The proposals that wait for something, and what others have led to.
@@ -104,7 +108,13 @@ impl Proposals {
         }
     }
 
-    pub(super) fn propose(&mut self, index: u64, e: &Proposed, now: Timestamp) {
+    pub(super) fn propose(
+        &mut self,
+        index: u64,
+        e: &Proposed,
+        customer: Option<&CustomerId>,
+        now: Timestamp,
+    ) {
         self.open.retain(|_, proposal| now < proposal.expires);
         let expires = match e.act {
             Act::Erase { .. } => now.plus(OPEN_FOR),
@@ -118,6 +128,7 @@ impl Proposals {
             proposed: now,
             expires,
             confirmed_by: e.by.staff().cloned().into_iter().collect(),
+            customer: customer.cloned(),
         };
         self.open.insert(e.proposal, proposal);
     }
@@ -138,10 +149,20 @@ impl Proposals {
         }
     }
 
-    pub(super) fn carried_out(&mut self, e: &Erased) {
+    /// Whom to forget: no proposal names them any more either.
+    pub(super) fn carried_out(&mut self, e: &Erased) -> Option<CustomerId> {
         match e {
-            Erased::Customer { proposal, .. } => drop(self.confirmed.remove(proposal)),
-            Erased::Before { month } => self.erased_before = Some(*month),
+            Erased::Customer { proposal, .. } => {
+                let customer = self.confirmed.remove(proposal)?.customer?;
+                for other in self.open.values_mut().chain(self.confirmed.values_mut()) {
+                    other.customer.take_if(|theirs| *theirs == customer);
+                }
+                Some(customer)
+            }
+            Erased::Before { month } => {
+                self.erased_before = Some(*month);
+                None
+            }
         }
     }
 }

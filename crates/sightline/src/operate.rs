@@ -1,7 +1,7 @@
 //! The operator's commands: carried out by the running process, or here if none runs.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use access::SharedState;
@@ -66,6 +66,15 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     ))
 }
 
+/// Whoever names an installation's folder means the data directory in it.
+fn no_ledger(data: &Path) -> String {
+    let inside = data.join("data");
+    if Layout::of(&inside).ledger.exists() {
+        return format!("{} holds no ledger; did you mean --data {}?", data.display(), inside.display());
+    }
+    format!("{} holds no ledger; `sightline serve` makes one", data.display())
+}
+
 /// Where commands are put: a running process, or the installation opened here.
 struct Desk {
     runtime: tokio::runtime::Runtime,
@@ -77,7 +86,7 @@ impl Desk {
     fn open(place: &Place) -> Result<Self, String> {
         let site = site(place)?;
         if !Layout::of(&site.data).ledger.exists() {
-            return Err(format!("{} holds no ledger; `sightline serve` makes one", site.data.display()));
+            return Err(no_ledger(&site.data));
         }
         let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
         Ok(Self { runtime, site, rooms: std::cell::OnceCell::new() })

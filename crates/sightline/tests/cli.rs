@@ -42,6 +42,16 @@ fn every_command_explains_itself_and_shells_can_complete_them() {
     assert!(unknown.code == Some(2) && unknown.err.contains("'who-saw'"), "{unknown:?}");
 }
 
+#[test]
+fn whoever_names_the_folder_around_a_data_directory_is_shown_the_way_in() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    fs::create_dir_all(data.join("ledger")).unwrap();
+    let said = sightline(["log", "tail", "--data", home.path().to_str().unwrap()]);
+    let way = format!("did you mean --data {}?", data.display());
+    assert!(said.code == Some(1) && said.err.contains(&way), "{said:?}");
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -29,7 +29,7 @@ pub use shift::Remaining;
 use shift::Shift;
 
 /// Which version of the state a snapshot holds.
-const FORM: &[u8] = b"access 1\n";
+const FORM: &[u8] = b"access 2\n";
 
 /// Everything that admission decides against. Deterministic, and encodable, so that a replay can be
 /// compared byte for byte.

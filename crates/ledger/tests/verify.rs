@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::{Home, START, opening, started};
+use common::{Home, START, erased, opening, proposed, started};
 use model::clock::ManualClock;
 use model::entry::{
-    Action, Actor, GrantIssued, Listed, Revealed, RevokeReason, Revoked, SessionClosed, SessionEnd,
-    SessionOpened, StaffRecorded, Target, Viewer,
+    Action, Actor, Decided, Decision, GrantIssued, Listed, Revealed, RevokeReason, Revoked, SessionClosed,
+    SessionEnd, SessionOpened, StaffRecorded, Target, Viewer,
 };
 use model::{
-    AppId, ClassSet, Digest, Event, Evidence, FieldClass, GrantId, Mode, Purpose, ResponseId, Role,
-    SessionId, StaffId, StaffRecord, StaffStatus, Tier,
+    AppId, ClassSet, Digest, Event, Evidence, FieldClass, GrantId, Mode, ProposalId, Purpose, ResponseId,
+    Role, SessionId, StaffId, StaffRecord, StaffStatus, Tier,
 };
 use sightline_ledger::verify::{Breach, Checked, Damage, Directory, Kept, Known, Options, Source, check};
 use sightline_ledger::{Draft, Ledger, LogVerifier};
@@ -236,6 +236,93 @@ async fn a_login_alone_reinstates_nobody_and_a_person_can() {
     let by_hand = staff(StaffStatus::Active, Actor::Operator);
     let home = log_of(and(vec![of_staff(), by_hand]), |_, _| {}).await;
     verify(&home, Options::default()).unwrap();
+}
+
+/// An administrator at the console, by their number.
+fn administrator(n: u8) -> [Draft; 2] {
+    let name = StaffId::new(format!("a-{n}"));
+    let record = StaffRecord {
+        staff: name.clone(),
+        role: Role::Admin,
+        team: "security".into(),
+        employer: "in-house".into(),
+        site: None,
+        status: StaffStatus::Active,
+        cleared_until: None,
+    };
+    let session = SessionOpened {
+        session: SessionId::from_bytes([100 + n; 10]),
+        staff: name,
+        door: AppId::new(AppId::CONSOLE),
+        token: Digest([100 + n; 32]),
+        expires: START.plus(30 * 24 * HOUR),
+    };
+    let record = StaffRecorded { record, by: Actor::Operator };
+    [Draft::plain(Event::StaffRecorded(record)), Draft::plain(Event::SessionOpened(session))]
+}
+
+fn decided_by(n: u8, decision: Decision) -> Draft {
+    Draft::plain(Event::Decided(Decided {
+        proposal: ProposalId::from_bytes([1; 10]),
+        by: StaffId::new(format!("a-{n}")),
+        session: SessionId::from_bytes([100 + n; 10]),
+        decision,
+    }))
+}
+
+/// Two administrators, and what an operator proposed. The first entry behind it has the number 5.
+fn proposed_to_two(more: Vec<Draft>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = [administrator(1), administrator(2)].into_iter().flatten().collect();
+    drafts.push(proposed("c-1", 1));
+    drafts.extend(more);
+    drafts
+}
+
+#[tokio::test]
+async fn keys_are_destroyed_only_by_what_two_administrators_confirmed() {
+    use Decision::{Confirm, Reject};
+    let proposal = ProposalId::from_bytes([1; 10]);
+    let good = vec![decided_by(1, Confirm), decided_by(2, Confirm), erased("c-1", 1)];
+    verify(&log_of(proposed_to_two(good.clone()), |_, _| {}).await, Options::default()).unwrap();
+
+    let unconfirmed = |confirmed| Breach::Unconfirmed { proposal, confirmed };
+    assert_eq!(breach_at(5, proposed_to_two(vec![erased("c-1", 1)])).await, unconfirmed(0));
+    let by_one = vec![decided_by(1, Confirm), erased("c-1", 1)];
+    assert_eq!(breach_at(6, proposed_to_two(by_one)).await, unconfirmed(1));
+    let one_twice = vec![decided_by(1, Confirm), decided_by(1, Confirm)];
+    let twice = Breach::ConfirmedTwice { proposal, by: StaffId::new("a-1") };
+    assert_eq!(breach_at(6, proposed_to_two(one_twice)).await, twice);
+    let rejected = vec![decided_by(1, Reject), decided_by(2, Confirm)];
+    assert_eq!(breach_at(6, proposed_to_two(rejected)).await, Breach::NoProposal(proposal));
+    let again = good.iter().cloned().chain([erased("c-1", 1)]).collect();
+    assert_eq!(breach_at(8, proposed_to_two(again)).await, Breach::NoProposal(proposal));
+    assert_eq!(breach_at(0, vec![erased("c-1", 1)]).await, Breach::NoProposal(proposal));
+}
+
+#[tokio::test]
+async fn only_an_administrator_in_a_session_of_their_own_decides() {
+    let agent_at_console = || {
+        let mut opened = session();
+        if let Event::SessionOpened(e) = &mut opened.event {
+            (e.door, e.session) = (AppId::new(AppId::CONSOLE), SessionId::from_bytes([117; 10]));
+        }
+        vec![staff(StaffStatus::Active, Actor::Operator), opened]
+    };
+    let by = |staff: &str, session: u8| {
+        let mut decided = decided_by(1, Decision::Confirm);
+        if let Event::Decided(e) = &mut decided.event {
+            (e.by, e.session) = (StaffId::new(staff), SessionId::from_bytes([session; 10]));
+        }
+        decided
+    };
+    let mut by_agent = agent_at_console();
+    by_agent.push(by("s-17", 117));
+    assert_eq!(breach_at(7, proposed_to_two(by_agent)).await, Breach::NotAdministrator(StaffId::new("s-17")));
+    let in_anothers = vec![by("a-1", 102)];
+    assert!(matches!(breach_at(5, proposed_to_two(in_anothers)).await, Breach::NotTheirs { .. }));
+    let in_none = vec![by("a-1", 99)];
+    let none = Breach::NoSession(SessionId::from_bytes([99; 10]));
+    assert_eq!(breach_at(5, proposed_to_two(in_none)).await, none);
 }
 
 /// A log that notes what it is asked for.

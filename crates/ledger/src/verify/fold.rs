@@ -9,13 +9,21 @@
 //! - nothing is shown after the revocation of its session, its grant or its viewer (P2);
 //! - every look has a grant of its viewer in its app, in force and covering every class that it shows (P3);
 //! - `secret.*` is never shown;
-//! - a login alone gives nobody back what was taken away.
+//! - a login alone gives nobody back what was taken away;
+//! - nobody's keys are destroyed but by a proposal that two administrators confirmed (P8): `proposals.rs`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::entry::{Actor, GrantIssued, Revealed, SessionOpened, StaffRecorded, Target, Viewer};
-use model::{AppId, ClassSet, Entry, Event, Evidence, GrantId, SessionId, StaffId, StaffStatus, Timestamp};
+use model::entry::{
+    Actor, Decided, GrantIssued, Proposed, Revealed, SessionOpened, StaffRecorded, Target, Viewer,
+};
+use model::{
+    AppId, ClassSet, Entry, Event, Evidence, GrantId, Month, ProposalId, Role, SessionId, StaffId,
+    StaffStatus, Timestamp,
+};
+
+use super::proposals::Proposals;
 
 /// For so long what has expired is remembered, so that a breach can name it.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -90,6 +98,36 @@ pub enum Breach {
         /// The entry that suspended them.
         by: u64,
     },
+    /// Proposed or decided by somebody who is no administrator.
+    #[error("{0} is no administrator")]
+    NotAdministrator(StaffId),
+    /// Proposed by nobody who may.
+    #[error("nobody who may propose it proposed {0}")]
+    NoProposer(ProposalId),
+    /// A proposal that there is not.
+    #[error("{0} was never proposed, or was rejected, decided or carried out before")]
+    NoProposal(ProposalId),
+    /// One administrator counted as two.
+    #[error("{by} had confirmed {proposal} already")]
+    ConfirmedTwice {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Who.
+        by: StaffId,
+    },
+    /// Carried out without two administrators.
+    #[error(
+        "{proposal} was carried out, and {confirmed} of the two administrators that it takes had confirmed it"
+    )]
+    Unconfirmed {
+        /// The proposal.
+        proposal: ProposalId,
+        /// How many had confirmed it.
+        confirmed: usize,
+    },
+    /// Keys of months that are not over, or that were destroyed before.
+    #[error("the keys before {0} were destroyed already, or are those of a month that has not come")]
+    WrongMonth(Month),
 }
 
 /// How many of what there were.
@@ -121,11 +159,13 @@ pub struct Fold {
     staff: HashMap<StaffId, Standing>,
     sessions: HashMap<SessionId, Held>,
     grants: HashMap<GrantId, Held>,
+    proposals: Proposals,
 }
 
 /// A person's standing.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Standing {
+    role: Role,
     cleared_until: Option<Timestamp>,
     /// The entry that suspended them.
     ended: Option<u64>,
@@ -179,14 +219,14 @@ impl Fold {
                 self.tally.writes += 1;
             }
             Event::Revoked(e) => self.revoke(index, &e.target),
+            Event::Proposed(e) => self.propose(e)?,
+            Event::Decided(e) => self.decide(e)?,
+            Event::Erased(e) => self.proposals.erase(e, now)?,
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
             | Event::Refused(_)
             | Event::Questioned(_)
-            | Event::Proposed(_)
-            | Event::Decided(_)
-            | Event::Erased(_)
             | Event::IncidentOpened(_) => {}
         }
         Ok(())
@@ -199,7 +239,7 @@ impl Fold {
             return Err(Breach::Reinstated { staff: record.staff.clone(), by });
         }
         let ended = if active { None } else { Some(before.unwrap_or(index)) };
-        let standing = Standing { cleared_until: record.cleared_until, ended };
+        let standing = Standing { role: record.role, cleared_until: record.cleared_until, ended };
         self.staff.insert(record.staff.clone(), standing);
         if !active {
             self.end_all_of(&record.staff, index);
@@ -252,6 +292,29 @@ impl Fold {
                 Err(Breach::Expired { what: format!("the clearance of {staff}"), at })
             }
             _ => Ok(()),
+        }
+    }
+
+    fn propose(&mut self, e: &Proposed) -> Result<(), Breach> {
+        match (&e.by, e.session) {
+            (Actor::Staff(staff), Some(session)) => self.administrator(staff, session)?,
+            (Actor::Operator, None) => {}
+            _ => return Err(Breach::NoProposer(e.proposal)),
+        }
+        self.proposals.propose(e, self.time)
+    }
+
+    fn decide(&mut self, e: &Decided) -> Result<(), Breach> {
+        self.administrator(&e.by, e.session)?;
+        self.proposals.decide(e, self.time)
+    }
+
+    /// An administrator, in an open session of their own at the console.
+    fn administrator(&self, staff: &StaffId, session: SessionId) -> Result<(), Breach> {
+        self.seat(&Viewer { staff: staff.clone(), session, app: AppId::new(AppId::CONSOLE) })?;
+        match self.staff.get(staff) {
+            Some(standing) if standing.role == Role::Admin => Ok(()),
+            _ => Err(Breach::NotAdministrator(staff.clone())),
         }
     }
 

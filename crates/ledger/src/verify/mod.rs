@@ -7,6 +7,7 @@ mod bundle;
 mod damage;
 mod fold;
 mod journal;
+mod proposals;
 mod source;
 mod walk;
 

@@ -11,7 +11,7 @@ use model::{Clock, Digest, SystemClock};
 use serde::{Deserialize, Serialize};
 
 /// What the file says first. A later version that keeps more says another word.
-const FORMAT: &str = "sightline verified 1";
+const FORMAT: &str = "sightline verified 2";
 
 #[derive(Serialize, Deserialize)]
 struct File {

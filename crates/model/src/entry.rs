@@ -229,7 +229,7 @@ pub struct Started {
 /// Settings that admission depends on.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode, serde::Serialize)]
 pub struct SettingsInForce {
-    /// Digest of the whole configuration, without its secrets.
+    /// Digest of the configuration, without its secrets and without what is a node's own.
     #[n(0)]
     pub configuration: Digest,
     /// The budgets.

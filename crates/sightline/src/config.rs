@@ -17,7 +17,8 @@ use crate::toml_error;
 pub(crate) struct Config {
     /// The settings.
     pub(crate) settings: Settings,
-    /// Digest of the file's text. Secrets are in files of their own, so it says nothing of them.
+    /// Digest of everything in the file that is not a node's own. Secrets are in files of their own, so it says
+    /// nothing of them.
     pub(crate) digest: Digest,
     /// The file's folder, from which relative paths count.
     pub(crate) base: PathBuf,
@@ -105,10 +106,39 @@ impl Config {
         let mut settings: Settings = toml::from_str(text)
             .map_err(|error| ConfigError::Malformed(toml_error::explain(file, text, &error)))?;
         settings.check().map_err(|why| ConfigError::Wrong { file: file.to_owned(), why })?;
+        let digest =
+            digest(text).map_err(|error| ConfigError::Malformed(toml_error::explain(file, text, &error)))?;
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
         settings.resolve(&base);
-        Ok(Self { settings, digest: Digest::of(text.as_bytes()), base })
+        Ok(Self { settings, digest, base })
     }
+}
+
+/// What is a node's own: where it keeps its files, where it listens, how it reaches the database. Several gateways
+/// differ in it and yet do the same, so it is no part of what is put in force.
+const OWN: &[(&str, &[&str])] = &[
+    ("console", &["listen", "tls"]),
+    ("app", &["listen", "tls"]),
+    ("log", &["journal", "journal_password_file", "journal_patience_seconds", "tiles"]),
+];
+
+/// SHA-256 of the file's settings without a [node's own](OWN), as JSON with sorted keys: neither comments nor order
+/// change it.
+fn digest(text: &str) -> Result<Digest, toml::de::Error> {
+    let mut settings: toml::Table = toml::from_str(text)?;
+    settings.remove("data");
+    for (section, keys) in OWN {
+        let tables: Vec<&mut toml::Table> = match settings.get_mut(*section) {
+            Some(toml::Value::Table(table)) => vec![table],
+            Some(toml::Value::Array(list)) => list.iter_mut().filter_map(toml::Value::as_table_mut).collect(),
+            _ => Vec::new(),
+        };
+        for table in tables {
+            keys.iter().for_each(|key| drop(table.remove(*key)));
+        }
+    }
+    let sorted = serde_json::to_value(settings).map_err(serde::de::Error::custom)?;
+    Ok(Digest::of(sorted.to_string().as_bytes()))
 }
 
 impl Settings {
@@ -172,6 +202,51 @@ impl Settings {
         paths.extend(self.exports.iter_mut().flat_map(ExportSettings::paths_mut));
         for path in paths {
             *path = base.join(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+data = "data"
+log = { origin = "sightline.example/log", journal = "postgres://a/b" }
+budgets = { listed_rows = 1 }
+console = { listen = "127.0.0.1:1", public_url = "http://localhost:1" }
+[[app]]
+name = "desk"
+listen = "127.0.0.1:2"
+mode = "enforce"
+"#;
+
+    #[test]
+    fn what_is_a_nodes_own_changes_nothing_that_is_in_force() {
+        let digest = |text: &str| digest(text).unwrap();
+        let same = [
+            ("data = \"data\"", "data = \"/srv/sightline\""),
+            ("postgres://a/b", "postgres://c/b"),
+            ("127.0.0.1:1", "10.0.0.7:443"),
+            ("127.0.0.1:2", "10.0.0.7:444"),
+            ("[[app]]", "# the desk\n[[app]]"),
+            ("name = \"desk\"\n", ""),
+        ];
+        let (moved, same) = same.split_last().unwrap();
+        for (own, other) in same {
+            assert!(FILE.contains(own));
+            assert_eq!(digest(&FILE.replace(own, other)), digest(FILE), "{own}");
+        }
+        // Another order is the same, too.
+        assert_eq!(digest(&(FILE.replace(moved.0, moved.1) + "name = \"desk\"\n")), digest(FILE));
+        for (shared, other) in [
+            ("enforce", "observe"),
+            ("listed_rows = 1", "listed_rows = 2"),
+            ("example/log", "example/other"),
+            ("http://localhost:1", "http://localhost:9"),
+        ] {
+            assert!(FILE.contains(shared));
+            assert_ne!(digest(&FILE.replace(shared, other)), digest(FILE), "{shared}");
         }
     }
 }

@@ -322,6 +322,17 @@ impl Visitor {
         self.send(Method::POST, path, "text/html", body).await.unwrap()
     }
 
+    /// Confirms a proposal as an administrator, by typing the word. The page that showed it.
+    pub(crate) async fn confirm(&self, proposal: &str, word: &str) -> Got {
+        let page = self.page("/decisions").await;
+        assert!(page.body.contains(proposal), "{}", page.body);
+        let csrf = page.body.split_once(r#"name="csrf" value=""#).unwrap().1.split('"').next().unwrap();
+        let form = [("csrf", csrf), ("proposal", proposal), ("decision", "confirm"), ("word", word)];
+        let done = self.post("/decisions", &form).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{done:?}");
+        page
+    }
+
     async fn send(&self, method: Method, path: &str, accept: &str, body: String) -> Option<Got> {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder()

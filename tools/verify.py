@@ -16,8 +16,10 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-KINDS = ("started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed "
-         "listed written refused revoked questioned").split()
+KINDS = dict(enumerate((
+    "started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed "
+    "listed written refused revoked questioned proposed decided erased incident_opened").split()))
+KINDS |= {21: "mark_issued", 22: "mark_fault", 23: "mark_sound"}
 SECRET = 0b0111_1100_0000_0000  # the field classes secret.*
 BESIDE = {"checkpoint", "log.vkey", "trust-policy", "pruning-policy"}
 
@@ -186,13 +188,14 @@ def decode(index, data):
             raise ValueError("bytes after the end")
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise Damaged(f"entry {index} cannot be read: {error}") from None
-    return time, KINDS[kind] if kind < len(KINDS) else f"kind {kind}", fields
+    return time, KINDS.get(kind, f"kind {kind}"), fields
 
 class Rules:
     """No look, list or write but in an open session of its viewer; no look but under a grant in force that covers
     it; nothing behind a revocation; time never goes back."""
     def __init__(self):
         self.time, self.counts = 0, {}
+        self.unmarked = {}  # session -> the classes that it is shown no more until its mark is in place
         self.staff, self.held = {}, {}  # name -> entry that suspended; id -> [staff, app, classes, expires, ended]
     def take(self, index, time, kind, fields):
         try:
@@ -228,11 +231,22 @@ class Rules:
         """Ends a session or a grant, or all of a person's."""
         for held in [self.held[who]] if who in self.held else [h for h in self.held.values() if h[0] == who]:
             held[4] = index if held[4] is None else held[4]
-    def revealed(self, index, response, by, subject, tier, action, classes, evidence, grant, *_):
+    def revealed(self, index, response, by, subject, tier, action, classes, evidence, grant, mode, *_):
         self.seat(by, classes)
+        self.marked(by, classes, mode)
         self.admits(b"g" + grant, by, classes, "grant")
-    def listed(self, index, response, by, action, rows, subjects, classes, *_): self.seat(by, classes)
+    def listed(self, index, response, by, action, rows, subjects, classes, mode, *_):
+        self.seat(by, classes)
+        self.marked(by, classes, mode)
     def written(self, index, response, by, *_): self.seat(by, 0)
+    def mark_issued(self, index, mark, by, *_): self.seat(by, 0)
+    def mark_fault(self, index, by, what, masks, *_): self.unmarked[by[1]] = self.unmarked.get(by[1], 0) | masks
+    def mark_sound(self, index, by, *_):
+        self.seat(by, 0)
+        self.unmarked.pop(by[1], None)
+    def marked(self, by, classes, mode):
+        if mode == 1 and classes & self.unmarked.get(by[1], 0):
+            raise Damaged("it shows what is masked while its session's mark is not in place")
     def seat(self, by, classes):
         self.admits(b"s" + by[1], by, 0, "session")
         if classes & SECRET:

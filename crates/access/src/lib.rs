@@ -19,5 +19,7 @@ pub use error::{AccessError, PolicyErrors, PolicyFault};
 pub use justify::Reason;
 pub use policy::{Case, Policy, Verdicts};
 pub use revoke::revocation;
-pub use state::{Grant, NEEDED, OPEN_FOR, Proposal, Remaining, SharedState, State, UNWITNESSED_FOR};
+pub use state::{
+    Grant, NEEDED, OPEN_FOR, Proposal, Remaining, SharedState, State, UNWITNESSED_FOR, Unmarked,
+};
 pub use tickets::{TicketActor, TicketEvent, TicketLink, TicketWhat, Tickets};

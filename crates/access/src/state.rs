@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 
 use ledger::Record;
 use model::entry::{
-    Erased, GrantIssued, Listed, Revealed, Revoked, SettingsInForce, StaffRecorded, Target, Viewer, Why,
+    Erased, GrantIssued, Listed, Revealed, Revoked, SessionClosed, SettingsInForce, StaffRecorded, Target,
+    Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, IncidentOpened, Mode, Month,
-    Opening, StaffId, StaffStatus, Timestamp, Turn, Undo, UndoCell, UndoMap,
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, IncidentOpened, MarkFault,
+    MarkFaultKind, MarkSound, Mode, Month, Opening, SessionId, StaffId, StaffStatus, Timestamp, Turn, Undo,
+    UndoCell, UndoMap,
 };
 
 pub use grants::Grant;
@@ -59,6 +61,31 @@ pub struct State {
     time: UndoCell<Timestamp>,
     #[n(16)]
     incidents: UndoCell<Vec<IncidentOpened>>,
+    /// What a session is not shown until its mark is in place.
+    #[n(21)]
+    unmarked: UndoMap<SessionId, Unmarked>,
+}
+
+/// What a session is not shown in `enforce`, because its mark is not in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Unmarked {
+    /// The classes.
+    #[n(0)]
+    pub classes: ClassSet,
+    /// When a fault was recorded last.
+    #[n(1)]
+    pub since: Timestamp,
+    /// Whether all that was wrong is that pages were not heard from.
+    #[n(2)]
+    pub silent: bool,
+}
+
+impl Unmarked {
+    /// Whether a page that was sent then lifts it by being sound: one that was sent behind the fault, or, where nothing
+    /// but silence was wrong, any.
+    pub fn is_lifted_by(&self, sent: Timestamp) -> bool {
+        self.silent || sent > self.since
+    }
 }
 
 impl State {
@@ -136,6 +163,16 @@ impl State {
         &self.incidents
     }
 
+    /// What a session is not shown in `enforce`, if its mark is not in place.
+    pub fn unmarked(&self, session: SessionId) -> Option<Unmarked> {
+        self.unmarked.get(&session).copied()
+    }
+
+    /// The classes of [`unmarked`](Self::unmarked).
+    pub fn masked(&self, session: SessionId) -> ClassSet {
+        self.unmarked(session).map_or(ClassSet::EMPTY, |unmarked| unmarked.classes)
+    }
+
     /// The deterministic encoding of the whole state, for comparing one replay with another. It holds
     /// customers in the clear: keep it in memory.
     #[allow(clippy::expect_used)]
@@ -192,6 +229,8 @@ impl State {
             Event::Revealed(reveal) => self.check_reveal(reveal, customer(openings), entry.time),
             Event::Listed(listed) => self.check_listed(listed, entry.time),
             Event::Written(written) => self.check_seat(&written.by, entry.time),
+            Event::MarkIssued(e) => self.check_seat(&e.by, entry.time),
+            Event::MarkSound(e) => self.check_seat(&e.by, entry.time),
             Event::Proposed(e) => self.proposals.check_proposed(e, &self.people, entry.time),
             Event::Decided(e) => self.proposals.check_decided(e, &self.people, entry.time),
             Event::Erased(e) => self.proposals.check_erased(e, entry.time),
@@ -207,7 +246,8 @@ impl State {
             | Event::Refused(_)
             | Event::Revoked(_)
             | Event::Questioned(_)
-            | Event::IncidentOpened(_) => Ok(()),
+            | Event::IncidentOpened(_)
+            | Event::MarkFault(_) => Ok(()),
         }
     }
 
@@ -278,6 +318,7 @@ impl State {
         self.check_seat(&e.by, now)?;
         let mode = self.check_mode(&e.by.app, e.mode)?;
         check_classes(e.classes, mode)?;
+        self.check_marked(&e.by, e.classes, mode)?;
         let held = self.grants.unexpired(e.grant, now).ok_or(Why::GrantExpired)?;
         if held.staff != e.by.staff || held.app != e.by.app || !held.may_be_about(customer) {
             return Err(Why::NoReason);
@@ -292,6 +333,7 @@ impl State {
         self.check_seat(&e.by, now)?;
         let mode = self.check_mode(&e.by.app, e.mode)?;
         check_classes(e.classes, mode)?;
+        self.check_marked(&e.by, e.classes, mode)?;
         if e.charged > e.rows {
             return Err(Why::BadRequest);
         }
@@ -305,6 +347,12 @@ impl State {
     fn check_seat(&self, by: &Viewer, now: Timestamp) -> Result<(), Why> {
         let (session, _) = self.people.may_act(by.session, now)?;
         if session.staff == by.staff && session.door == by.app { Ok(()) } else { Err(Why::SessionEnded) }
+    }
+
+    /// What a fault of the session's mark masks may have been decided before the fault: it is decided again.
+    fn check_marked(&self, by: &Viewer, shown: ClassSet, mode: Mode) -> Result<(), Why> {
+        let masked = shown.intersection(self.masked(by.session));
+        if mode == Mode::Enforce && !masked.is_empty() { Err(Why::Stale) } else { Ok(()) }
     }
 
     /// An entry decided under another mode than that in force was decided too early.
@@ -340,13 +388,16 @@ impl State {
             Event::Decided(e) => self.proposals.change(|proposals| proposals.decide(e)),
             Event::Erased(e) => self.absorb_erased(e),
             Event::IncidentOpened(e) => self.incidents.change(|incidents| incidents.push(e.clone())),
+            Event::MarkFault(e) => self.absorb_fault(e, now),
+            Event::MarkSound(MarkSound { by }) => self.unmarked.remove(&by.session),
+            Event::SessionClosed(SessionClosed { session, .. }) => self.unmarked.remove(session),
             Event::StaffRecorded(_)
             | Event::Started(_)
             | Event::SessionOpened(_)
-            | Event::SessionClosed(_)
             | Event::Written(_)
             | Event::Refused(_)
-            | Event::Questioned(_) => {}
+            | Event::Questioned(_)
+            | Event::MarkIssued(_) => {}
         }
         if entry.event.is_fence() {
             self.fence.set(index + 1);
@@ -368,6 +419,20 @@ impl State {
         self.proposals.change(|proposals| erased = proposals.carried_out(e));
         if let Some(customer) = erased {
             self.grants.forget(&customer);
+        }
+    }
+
+    fn absorb_fault(&mut self, e: &MarkFault, now: Timestamp) {
+        let people = &self.people;
+        self.unmarked.retain(|session, _| people.knows(*session));
+        if !e.masks.is_empty() && people.knows(e.by.session) {
+            let before = self.unmarked(e.by.session);
+            let unmarked = Unmarked {
+                classes: e.masks.union(before.map_or(ClassSet::EMPTY, |before| before.classes)),
+                since: now,
+                silent: e.what == MarkFaultKind::Silent && before.is_none_or(|before| before.silent),
+            };
+            self.unmarked.insert(e.by.session, unmarked);
         }
     }
 
@@ -412,9 +477,22 @@ impl Undo for State {
             proposals,
             time,
             incidents,
+            unmarked,
         } = self;
-        let parts: [&mut dyn Undo; 11] =
-            [people, budgets, apps, policy, fence, grants, shifts, configuration, proposals, time, incidents];
+        let parts: [&mut dyn Undo; 12] = [
+            people,
+            budgets,
+            apps,
+            policy,
+            fence,
+            grants,
+            shifts,
+            configuration,
+            proposals,
+            time,
+            incidents,
+            unmarked,
+        ];
         parts.into_iter().for_each(|part| part.turn(turn));
     }
 }

@@ -16,8 +16,9 @@ use model::entry::{
     Actor, GrantIssued, RevokeReason, SessionClosed, SessionEnd, StaffRecorded, Target, Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Event, Evidence, FieldClass, GrantId, Mode, Purpose, Role,
-    SessionId, StaffId, StaffRecord, StaffStatus, Tier, Timestamp,
+    AppId, Budgets, ClassSet, CustomerId, Event, Evidence, FieldClass, GrantId, MarkFault, MarkFaultKind,
+    MarkId, MarkIssued, MarkSound, Mode, Purpose, Role, SessionId, StaffId, StaffRecord, StaffStatus, Tier,
+    Timestamp,
 };
 use proptest::prelude::*;
 use sightline_access::{State, revocation};
@@ -155,6 +156,63 @@ fn a_look_needs_a_grant_of_the_same_person_app_customer_and_classes() {
     assert_eq!(log.append(vec![look(1)]), Ok(()));
     log.wait(60);
     assert_eq!(log.append(vec![look(1)]), Err(Why::GrantExpired));
+}
+
+#[test]
+fn a_fault_of_the_mark_masks_for_its_session_until_a_page_is_sound_and_only_where_it_is_enforced() {
+    let mut log = log();
+    let email = ClassSet::from(FieldClass::ContactEmail);
+    let both = email.union(FieldClass::IdentityName.into());
+    log.append(vec![at(GrantIssued { classes: both, ..explained(1, START) }, "c-1")]).unwrap();
+    let look = |classes| vec![reveal(me(), &"c-1".into(), grant_id(1), classes, Mode::Enforce)];
+    let fault = |by: Viewer, masks| {
+        vec![Draft::plain(Event::MarkFault(MarkFault { by, what: MarkFaultKind::Hidden, masks }))]
+    };
+    let rows = |by, mode| {
+        let mut draft = listed(by, 1, mode);
+        if let Event::Listed(listed) = &mut draft.event {
+            listed.classes = email;
+        }
+        vec![draft]
+    };
+    let fence = log.state.read().fence();
+    log.append(fault(me(), ClassSet::EMPTY)).unwrap();
+    assert!(log.state.read().fence() > fence);
+    assert_eq!(log.append(look(both)), Ok(()), "only recorded");
+
+    log.append(fault(me(), ClassSet::NEEDS_MARK)).unwrap();
+    assert_eq!(log.append(look(both)), Err(Why::Stale));
+    assert_eq!(log.append(rows(me(), Mode::Enforce)), Err(Why::Stale));
+    assert_eq!(log.append(look(FieldClass::IdentityName.into())), Ok(()));
+    assert_eq!(log.state.read().masked(session(1)), ClassSet::NEEDS_MARK);
+    assert_eq!(log.state.read().masked(session(2)), ClassSet::EMPTY);
+
+    log.append(vec![Draft::plain(Event::MarkSound(MarkSound { by: me() }))]).unwrap();
+    assert_eq!(log.append(look(both)), Ok(()));
+
+    let observed = Viewer { session: session(2), app: observed_app(), ..me() };
+    log.append(fault(observed.clone(), ClassSet::NEEDS_MARK)).unwrap();
+    assert_eq!(log.append(rows(observed, Mode::Observe)), Ok(()));
+}
+
+#[test]
+fn a_mark_is_issued_and_called_sound_only_by_whoever_sits_in_the_session() {
+    let mut log = log();
+    let issued = |by| {
+        Draft::plain(Event::MarkIssued(MarkIssued { mark: MarkId::from_bytes([1; 10]), by, bucket: START }))
+    };
+    let sound = |by| Draft::plain(Event::MarkSound(MarkSound { by }));
+    let stranger = || Viewer { session: session(9), ..me() };
+    assert_eq!(log.append(vec![issued(stranger())]), Err(Why::SessionEnded));
+    assert_eq!(log.append(vec![sound(stranger())]), Err(Why::SessionEnded));
+    assert_eq!(log.append(vec![issued(me()), issued(me()), sound(me())]), Ok(()));
+    let closed =
+        Draft::plain(Event::SessionClosed(SessionClosed { session: session(1), why: SessionEnd::Logout }));
+    let what = MarkFaultKind::Silent;
+    let masks = ClassSet::NEEDS_MARK;
+    log.append(vec![Draft::plain(Event::MarkFault(MarkFault { by: me(), what, masks })), closed]).unwrap();
+    assert_eq!(log.state.read().masked(session(1)), ClassSet::EMPTY, "forgotten with the session");
+    assert_eq!(log.append(vec![issued(me())]), Err(Why::SessionEnded));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use askama::Template;
 use model::entry::{
     Act, Action, Actor, Decision, Erased, Event, Question, RevokeReason, SessionEnd, Target, Why,
 };
-use model::{IncidentKind, IncidentOpened, Timestamp};
+use model::{ClassSet, IncidentKind, IncidentOpened, MarkFaultKind, Timestamp};
 use pages::Html;
 use views::{Customer, Happening};
 
@@ -56,6 +56,9 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::Decided(_) => ("Rejected", "accent"),
         Event::Erased(_) => ("Erased", "bad"),
         Event::IncidentOpened(_) => ("Incident opened", "bad"),
+        Event::MarkIssued(_) => ("Mark issued", ""),
+        Event::MarkFault(_) => ("Mark not in place", "warn"),
+        Event::MarkSound(_) => ("Mark in place again", ""),
     }
 }
 
@@ -107,7 +110,30 @@ pub(crate) fn detail(event: &Event) -> String {
             format!("the keys of the months before {month}, by retention")
         }
         Event::IncidentOpened(e) => incident(e),
+        Event::MarkIssued(e) => format!("{}, at {}", e.mark, e.by.app),
+        Event::MarkFault(e) => format!("{}{}", mark_fault(e.what), masked(e.masks)),
+        Event::MarkSound(_) => "what was masked may be shown again".to_owned(),
     }
+}
+
+/// What was seen of a mark, with what else it may mean.
+fn mark_fault(what: MarkFaultKind) -> &'static str {
+    match what {
+        MarkFaultKind::Silent => {
+            "a page was not heard from: scripts are off or stopped, or the machine was asleep or offline"
+        }
+        MarkFaultKind::Removed => "it was taken out of the page",
+        MarkFaultKind::Hidden => "it is in the page, but cannot be seen",
+        MarkFaultKind::Covered => "something lies over it",
+        MarkFaultKind::Replaced => "another picture stands in its place",
+        MarkFaultKind::Printed => "the page was printed, with the mark on it",
+        MarkFaultKind::Captured => "a script of the page asked to record the screen",
+        MarkFaultKind::Forged => "an answer came that no page with the mark on it gives",
+    }
+}
+
+fn masked(classes: ClassSet) -> String {
+    if classes.is_empty() { String::new() } else { format!("; masked until a fresh page has it: {classes}") }
 }
 
 /// What an incident is, and who says so.

@@ -10,8 +10,8 @@ use model::entry::{
     Written,
 };
 use model::{
-    AppId, ClassSet, Commitment, Evidence, FieldClass, IncidentOpened, Mode, SessionId, StaffId, StaffStatus,
-    Tier,
+    AppId, ClassSet, Commitment, Evidence, FieldClass, IncidentOpened, MarkFault, MarkIssued, MarkSound,
+    Mode, SessionId, StaffId, StaffStatus, Tier,
 };
 use serde_json::{Map, Value, json};
 
@@ -68,6 +68,9 @@ pub(crate) fn tell(record: &Record, lookup: &mut Lookup, records: &dyn Records) 
         Event::Decided(e) => decided(e),
         Event::Erased(e) => erased(e),
         Event::IncidentOpened(e) => incident_opened(e),
+        Event::MarkIssued(e) => mark_issued(e),
+        Event::MarkFault(e) => mark_fault(e),
+        Event::MarkSound(e) => mark_sound(e),
     })
 }
 
@@ -431,6 +434,37 @@ fn incident_opened(e: &IncidentOpened) -> Told {
             "finding_info_list": [{ "uid": e.incident, "title": e.what, "types": [e.what] }],
         })),
         ..told(Class::IncidentFinding, CREATE, message.clone())
+    }
+}
+
+/// What lies over the pages of a session is a thing of its own, about which nobody is told anything but whose it is.
+fn mark_issued(e: &MarkIssued) -> Told {
+    let message = format!("{} lies over the pages of {} from {} on", e.mark, e.by.session, e.bucket);
+    of_mark(&e.by, CREATE, &e.mark.to_string(), message)
+}
+
+fn mark_fault(e: &MarkFault) -> Told {
+    let masks = if e.masks.is_empty() { String::new() } else { format!("; masked: {}", e.masks) };
+    let message =
+        format!("the mark of {} is not in place ({}){masks}: a lead, not a verdict", e.by.session, e.what);
+    Told {
+        severity: Severity::Medium,
+        reason: Some(e.what.word()),
+        ..of_mark(&e.by, UPDATE, &e.by.session.to_string(), message)
+    }
+}
+
+fn mark_sound(e: &MarkSound) -> Told {
+    let message = format!("the mark of {} is in place again", e.by.session);
+    of_mark(&e.by, UPDATE, &e.by.session.to_string(), message)
+}
+
+fn of_mark(by: &Viewer, activity: Activity, uid: &str, message: String) -> Told {
+    Told {
+        who: Some(Who::Staff(by.staff.clone())),
+        session: Some(by.session),
+        body: entity("Mark", uid, "mark over the pages of a session"),
+        ..told(Class::EntityManagement, activity, message)
     }
 }
 

@@ -297,6 +297,9 @@ fn more(event: &Event) -> String {
         Event::Erased(Erased::Customer { .. }) => "a customer".to_owned(),
         Event::Erased(Erased::Before { month }) => format!("before {month}"),
         Event::IncidentOpened(e) => e.what.to_string(),
+        Event::MarkIssued(e) => e.mark.to_string(),
+        Event::MarkFault(e) => e.what.to_string(),
+        Event::MarkSound(e) => e.by.session.to_string(),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {
             String::new()

@@ -88,7 +88,10 @@ fn subjects(event: &Event) -> Subjects {
         | Event::Revoked(_)
         | Event::Decided(_)
         | Event::Erased(Erased::Before { .. })
-        | Event::IncidentOpened(_) => Subjects::Each(None),
+        | Event::IncidentOpened(_)
+        | Event::MarkIssued(_)
+        | Event::MarkFault(_)
+        | Event::MarkSound(_) => Subjects::Each(None),
     }
 }
 

@@ -18,8 +18,9 @@ use model::entry::{
     SessionEnd, SessionOpened, StaffRecorded, Target, Viewer,
 };
 use model::{
-    AppId, ClassSet, Digest, Event, Evidence, FieldClass, GrantId, Mode, ProposalId, Purpose, ResponseId,
-    Role, SessionId, StaffId, StaffRecord, StaffStatus, Tier,
+    AppId, ClassSet, Digest, Event, Evidence, FieldClass, GrantId, MarkFault, MarkFaultKind, MarkId,
+    MarkIssued, MarkSound, Mode, ProposalId, Purpose, ResponseId, Role, SessionId, StaffId, StaffRecord,
+    StaffStatus, Tier,
 };
 use sightline_ledger::verify::{Breach, Checked, Damage, Directory, Kept, Known, Options, Source, check};
 use sightline_ledger::{Draft, Ledger, LogVerifier};
@@ -208,6 +209,39 @@ async fn every_look_needs_a_session_of_its_viewer_and_a_grant_that_covers_it() {
     let secret = look_by(viewer("s-17"), FieldClass::SecretPassword.into());
     assert_eq!(breach_at(3, and(vec![secret])).await, Breach::Secret(FieldClass::SecretPassword.into()));
     assert_eq!(breach_at(3, and(vec![granted])).await, Breach::Twice(GRANT.to_string()));
+}
+
+#[tokio::test]
+async fn what_a_fault_of_the_mark_masks_is_not_shown_until_a_page_is_sound() {
+    let email = || look_by(viewer("s-17"), FieldClass::ContactEmail.into());
+    let drafts = |more: Vec<Draft>| {
+        let granted = ClassSet::from(FieldClass::ContactEmail).union(FieldClass::IdentityName.into());
+        vec![staff(StaffStatus::Active, Actor::Operator), session(), grant(granted)]
+            .into_iter()
+            .chain(more)
+            .collect()
+    };
+    let by = viewer("s-17");
+    let fault = |masks| {
+        let what = MarkFaultKind::Removed;
+        Draft::plain(Event::MarkFault(MarkFault { by: by.clone(), what, masks }))
+    };
+    let sound = Draft::plain(Event::MarkSound(MarkSound { by: by.clone() }));
+    let unmarked = Breach::Unmarked { session: SESSION, classes: FieldClass::ContactEmail.into() };
+    assert_eq!(
+        breach_at(5, drafts(vec![fault(ClassSet::NEEDS_MARK), look(), email()])).await,
+        unmarked,
+        "a name is shown, an address is not"
+    );
+    let home = log_of(
+        drafts(vec![fault(ClassSet::EMPTY), email(), fault(ClassSet::NEEDS_MARK), look(), sound, email()]),
+        |_, _| {},
+    )
+    .await;
+    assert_eq!(verify(&home, Options::default()).unwrap().summary.tally.unwrap().looks, 3);
+    let issued = MarkIssued { mark: MarkId::from_bytes([9; 10]), by: viewer("s-18"), bucket: START };
+    let breach = breach_at(3, and(vec![Draft::plain(Event::MarkIssued(issued))])).await;
+    assert!(matches!(breach, Breach::NotTheirs { .. }), "{breach}");
 }
 
 #[tokio::test]

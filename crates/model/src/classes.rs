@@ -59,6 +59,16 @@ impl ClassSet {
     /// All of `secret.*`.
     pub const SECRET: Self = Self(0b0111_1100_0000_0000);
 
+    /// The set of these classes.
+    pub(crate) const fn of(classes: &[FieldClass]) -> Self {
+        let (mut bits, mut i) = (0, 0);
+        while i < classes.len() {
+            bits |= 1 << classes[i] as u32;
+            i += 1;
+        }
+        Self(bits)
+    }
+
     /// Every class there is.
     pub fn all() -> Self {
         FieldClass::ALL.iter().copied().collect()

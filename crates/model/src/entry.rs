@@ -6,8 +6,8 @@
 //! class names and commitments (P6).
 
 use crate::{
-    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened, Mode, Purpose,
-    ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
+    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened, MarkFault, MarkIssued,
+    MarkSound, Mode, Purpose, ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
 };
 
 pub use crate::decision::{Act, Decided, Decision, Erased, Proposed};
@@ -117,6 +117,15 @@ pub enum Event {
     /// Something happened that must not happen, and needs people to look into it.
     #[n(16)]
     IncidentOpened(#[n(0)] IncidentOpened),
+    /// A mark may lie over pages of a session from here on.
+    #[n(21)]
+    MarkIssued(#[n(0)] MarkIssued),
+    /// The mark of a session was not where it should be. A fence.
+    #[n(22)]
+    MarkFault(#[n(0)] MarkFault),
+    /// A page proved that the mark lies over it.
+    #[n(23)]
+    MarkSound(#[n(0)] MarkSound),
 }
 
 impl Event {
@@ -140,6 +149,9 @@ impl Event {
             Event::Decided(_) => "decided",
             Event::Erased(_) => "erased",
             Event::IncidentOpened(_) => "incident_opened",
+            Event::MarkIssued(_) => "mark_issued",
+            Event::MarkFault(_) => "mark_fault",
+            Event::MarkSound(_) => "mark_sound",
         }
     }
 
@@ -166,6 +178,9 @@ impl Event {
             Event::Proposed(e) => e.by.staff(),
             Event::Decided(e) => Some(&e.by),
             Event::IncidentOpened(e) => e.by.staff(),
+            Event::MarkIssued(e) => Some(&e.by.staff),
+            Event::MarkFault(e) => Some(&e.by.staff),
+            Event::MarkSound(e) => Some(&e.by.staff),
         }
     }
 
@@ -178,7 +193,8 @@ impl Event {
             | Event::StaffRecorded(_)
             | Event::SessionClosed(_)
             | Event::Decided(_)
-            | Event::Erased(_) => true,
+            | Event::Erased(_)
+            | Event::MarkFault(_) => true,
             Event::Started(_)
             | Event::SessionOpened(_)
             | Event::GrantIssued(_)
@@ -188,7 +204,9 @@ impl Event {
             | Event::Refused(_)
             | Event::Questioned(_)
             | Event::Proposed(_)
-            | Event::IncidentOpened(_) => false,
+            | Event::IncidentOpened(_)
+            | Event::MarkIssued(_)
+            | Event::MarkSound(_) => false,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod entry;
 pub mod id;
 mod incident;
+pub mod mark;
 pub mod month;
 pub mod reason;
 pub mod settings;
@@ -28,6 +29,7 @@ pub use id::{
     AppId, CustomerId, GrantId, IncidentId, MarkId, ProposalId, ResponseId, SessionId, StaffId, TicketId,
 };
 pub use incident::{IncidentKind, IncidentOpened};
+pub use mark::{MarkFault, MarkFaultKind, MarkIssued, MarkSound};
 pub use month::Month;
 pub use reason::{Evidence, Purpose};
 pub use settings::{Budgets, Mode};

@@ -70,7 +70,10 @@ impl Register {
             | Event::Proposed(_)
             | Event::Decided(_)
             | Event::Erased(_)
-            | Event::IncidentOpened(_) => Ok(()),
+            | Event::IncidentOpened(_)
+            | Event::MarkIssued(_)
+            | Event::MarkFault(_)
+            | Event::MarkSound(_) => Ok(()),
         }
     }
 
@@ -87,6 +90,11 @@ impl Register {
     /// The record of a staff member who may work at `now`.
     pub fn active(&self, staff: &StaffId, now: Timestamp) -> Result<&StaffRecord, Why> {
         self.staff.get(staff).filter(|record| works(record, now)).ok_or(Why::StaffInactive)
+    }
+
+    /// Whether a session is remembered: it is for a while after its end too.
+    pub fn knows(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
     }
 
     /// The session whose cookie has this hash.

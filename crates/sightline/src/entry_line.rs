@@ -54,6 +54,9 @@ fn says(event: &Event) -> String {
         Event::Erased(Erased::Customer { proposal, .. }) => format!("a customer, by {proposal}"),
         Event::Erased(Erased::Before { month }) => format!("whom entries before {month} are about"),
         Event::IncidentOpened(e) => incident(e),
+        Event::MarkIssued(e) => format!("{} {} for {} from {}", e.by.app, e.mark, e.by.session, e.bucket),
+        Event::MarkFault(e) => format!("{} {} {} masks [{}]", e.by.app, e.what, e.by.session, e.masks),
+        Event::MarkSound(e) => format!("{} {}", e.by.app, e.by.session),
     }
 }
 

@@ -5,6 +5,8 @@
 //! as a shade. Lines next to both axes are left out, because text and rules have their energy there.
 
 use hmac::{Hmac, KeyInit, Mac};
+use model::mark::BUCKET_MS;
+use model::{MarkId, SessionId, Timestamp};
 use sha2::Sha256;
 use zeroize::ZeroizeOnDrop;
 
@@ -31,6 +33,15 @@ impl MarkKey {
     /// From 32 random bytes.
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The mark of a session at a moment, and when its five minutes began: the same for everybody who has the key, so
+    /// that every gateway lays the same mark over the pages of one session.
+    pub fn mark_of(&self, session: SessionId, now: Timestamp) -> (MarkId, Timestamp) {
+        let bucket = Timestamp(now.0 - now.0 % BUCKET_MS);
+        let message = [&session.to_bytes()[..], &bucket.0.to_be_bytes()].concat();
+        let derived = self.derive(b"sightline mark 1 id", &message);
+        (MarkId::from_bytes(std::array::from_fn(|i| derived[i])), bucket)
     }
 
     /// HMAC-SHA-256 under this key, over a domain and a message.
@@ -150,6 +161,18 @@ mod tests {
         let one = Layout::new(&MarkKey::new([1; 32]));
         assert_eq!(one, Layout::new(&MarkKey::new([1; 32])));
         assert_ne!(one.pilots, Layout::new(&MarkKey::new([2; 32])).pilots);
+    }
+
+    #[test]
+    fn a_session_has_another_mark_every_five_minutes_and_under_every_key() {
+        let key = MarkKey::new([1; 32]);
+        let (one, two) = (SessionId::from_bytes([1; 10]), SessionId::from_bytes([2; 10]));
+        let (mark, bucket) = key.mark_of(one, Timestamp(BUCKET_MS + 7));
+        assert_eq!(bucket, Timestamp(BUCKET_MS));
+        assert_eq!(key.mark_of(one, Timestamp(2 * BUCKET_MS - 1)), (mark, bucket));
+        assert_ne!(key.mark_of(one, Timestamp(2 * BUCKET_MS)).0, mark);
+        assert_ne!(key.mark_of(two, bucket).0, mark);
+        assert_ne!(MarkKey::new([2; 32]).mark_of(one, bucket).0, mark);
     }
 
     #[test]

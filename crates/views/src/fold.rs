@@ -156,6 +156,9 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
         Event::Proposed(e) => by_administrator(tx, record, e.proposal)?,
         Event::Decided(e) => by_administrator(tx, record, e.proposal)?,
         Event::Erased(_) => Row::default(),
+        Event::MarkIssued(e) => by(tx, &e.by, Row::default())?,
+        Event::MarkFault(e) => by(tx, &e.by, Row::default())?,
+        Event::MarkSound(e) => by(tx, &e.by, Row::default())?,
     };
     insert(tx, record, row)?;
     match &record.entry.event {

@@ -12,7 +12,7 @@ use crate::columns::get;
 use crate::{Fold, Progress, Views, ViewsError};
 
 /// Views of another version are discarded. Count up whenever `schema.sql` or the fold changes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const FILE: &str = "views.sqlite3";
 

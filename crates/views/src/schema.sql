@@ -85,6 +85,7 @@ CREATE INDEX entries_of_customer ON entries (customer) WHERE customer IS NOT NUL
 CREATE INDEX grants              ON entries (grant_id) WHERE kind = 'grant_issued';
 CREATE INDEX proposals           ON entries (proposal) WHERE kind = 'proposed';
 CREATE INDEX revocations         ON entries (idx)      WHERE kind = 'revoked';
+CREATE INDEX marks               ON entries (idx)      WHERE kind = 'mark_issued';
 
 -- The customers in a list, row by row.
 CREATE TABLE listed (

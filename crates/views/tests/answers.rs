@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
 use ledger::Record;
-use model::{ClassSet, CustomerId, Event, Evidence, Timestamp};
+use model::{ClassSet, CustomerId, Event, Evidence, MarkId, MarkIssued, MarkSound, Timestamp};
 use proptest::prelude::*;
 use sightline_views::{
     self as views, ByEvidence, Cursor, EndedHow, How, Page, Paged, Span, StaffFilter, StaffSort, Views,
@@ -26,6 +26,24 @@ fn names(record: &Record, customer: &CustomerId) -> bool {
 fn spans() -> impl Strategy<Value = Span> {
     let end = || proptest::option::of((0..60_000_000u64).prop_map(|ms| Timestamp(START.0 + ms)));
     (end(), end()).prop_map(|(from, to)| Span { from, to })
+}
+
+#[test]
+fn issued_marks_are_listed_in_their_order_within_a_span() {
+    let mut world = World::default();
+    let by = model::entry::Viewer { staff: staff(1), session: session(1, 0), app: app(0) };
+    let issued = |n: u8| MarkIssued { mark: MarkId::from_bytes([n; 10]), by: by.clone(), bucket: START };
+    for n in 0..3 {
+        world.plain(Event::MarkIssued(issued(n)));
+        world.plain(Event::MarkSound(MarkSound { by: by.clone() }));
+    }
+    for (n, record) in world.records.iter_mut().enumerate() {
+        record.entry.time = Timestamp(START.0 + 1000 * n as u64);
+    }
+    let (_dir, views) = folded(&world.records);
+    assert_eq!(block_on(views.marks(Span::default())).unwrap(), [issued(0), issued(1), issued(2)]);
+    let middle = Span { from: Some(Timestamp(START.0 + 1)), to: Some(Timestamp(START.0 + 4000)) };
+    assert_eq!(block_on(views.marks(middle)).unwrap(), [issued(1)]);
 }
 
 /// The whole list, fetched page by page.

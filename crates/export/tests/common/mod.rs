@@ -9,8 +9,9 @@ use model::clock::ManualClock;
 use model::entry::*;
 use model::{
     AppId, Budgets, ClassSet, CustomerId, Digest, Evidence, FieldClass, GrantId, IncidentId, IncidentKind,
-    IncidentOpened, Mode, Month, Opening, OsEntropy, ProposalId, Purpose, ResponseId, Role, SessionId,
-    StaffId, StaffRecord, StaffStatus, Subject, TicketId, Tier, Timestamp,
+    IncidentOpened, MarkFault, MarkFaultKind, MarkId, MarkIssued, MarkSound, Mode, Month, Opening, OsEntropy,
+    ProposalId, Purpose, ResponseId, Role, SessionId, StaffId, StaffRecord, StaffStatus, Subject, TicketId,
+    Tier, Timestamp,
 };
 
 pub const ORIGIN: &str = "log.example/sightline";
@@ -219,6 +220,25 @@ pub fn every_kind() -> Vec<Draft> {
         seen: Some(14),
         proved: true,
     })));
+    let marked = Viewer { staff: StaffId::new("s-17"), session, app: AppId::new("desk") };
+    drafts.extend([
+        Draft::plain(Event::MarkIssued(MarkIssued {
+            mark: MarkId::fresh(&OsEntropy),
+            by: marked.clone(),
+            bucket: START,
+        })),
+        Draft::plain(Event::MarkFault(MarkFault {
+            by: marked.clone(),
+            what: MarkFaultKind::Removed,
+            masks: ClassSet::NEEDS_MARK,
+        })),
+        Draft::plain(Event::MarkFault(MarkFault {
+            by: marked.clone(),
+            what: MarkFaultKind::Silent,
+            masks: ClassSet::EMPTY,
+        })),
+        Draft::plain(Event::MarkSound(MarkSound { by: marked })),
+    ]);
     let proposal = ProposalId::fresh(&OsEntropy);
     let by = Actor::Staff(StaffId::new("s-1"));
     drafts.push(of_subject(|subject| {
@@ -260,6 +280,9 @@ fn sampled(event: &Event) {
         | Event::Proposed(_)
         | Event::Decided(_)
         | Event::Erased(_)
-        | Event::IncidentOpened(_) => {}
+        | Event::IncidentOpened(_)
+        | Event::MarkIssued(_)
+        | Event::MarkFault(_)
+        | Event::MarkSound(_) => {}
     }
 }

@@ -9,6 +9,7 @@
 //! - nothing is shown after the revocation of its session, its grant or its viewer (P2);
 //! - every look has a grant of its viewer in its app, in force and covering every class that it shows (P3);
 //! - `secret.*` is never shown;
+//! - where something is enforced, what a fault of the mark masks is not shown in that session until its mark is in place;
 //! - a login alone gives nobody back what was taken away;
 //! - nobody's keys are destroyed but by a proposal that two administrators confirmed (P8): `proposals.rs`.
 
@@ -19,7 +20,7 @@ use model::entry::{
     Actor, Decided, GrantIssued, Proposed, Revealed, SessionOpened, StaffRecorded, Target, Viewer,
 };
 use model::{
-    AppId, ClassSet, Entry, Event, Evidence, GrantId, Month, ProposalId, Role, SessionId, StaffId,
+    AppId, ClassSet, Entry, Event, Evidence, GrantId, Mode, Month, ProposalId, Role, SessionId, StaffId,
     StaffStatus, Timestamp,
 };
 
@@ -90,6 +91,14 @@ pub enum Breach {
     /// What is never shown was shown.
     #[error("it shows {0}")]
     Secret(ClassSet),
+    /// What is masked while a session's mark is not in place was shown.
+    #[error("it shows {classes}, which {session} is not shown until its mark is in place")]
+    Unmarked {
+        /// The session.
+        session: SessionId,
+        /// What was shown of what is masked.
+        classes: ClassSet,
+    },
     /// Suspended, and at work again by nobody's decision.
     #[error("{staff} was suspended by entry {by}, and a login alone made them active again")]
     Reinstated {
@@ -160,6 +169,9 @@ pub struct Fold {
     sessions: HashMap<SessionId, Held>,
     grants: HashMap<GrantId, Held>,
     proposals: Proposals,
+    /// What a session is not shown until its mark is in place.
+    #[serde(default)]
+    unmarked: HashMap<SessionId, ClassSet>,
 }
 
 /// A person's standing.
@@ -205,12 +217,16 @@ impl Fold {
         match &entry.event {
             Event::StaffRecorded(e) => self.staff(index, e)?,
             Event::SessionOpened(e) => self.session(e)?,
-            Event::SessionClosed(e) => end(self.sessions.get_mut(&e.session), index),
+            Event::SessionClosed(e) => {
+                end(self.sessions.get_mut(&e.session), index);
+                self.unmarked.remove(&e.session);
+            }
             Event::GrantIssued(e) => self.grant(e)?,
             Event::Revealed(e) => self.look(e)?,
             Event::Listed(e) => {
                 self.seat(&e.by)?;
                 never_secret(e.classes)?;
+                self.marked(&e.by, e.classes, e.mode)?;
                 self.tally.lists += 1;
                 self.tally.rows += u64::from(e.rows);
             }
@@ -222,6 +238,15 @@ impl Fold {
             Event::Proposed(e) => self.propose(e)?,
             Event::Decided(e) => self.decide(e)?,
             Event::Erased(e) => self.proposals.erase(e, now)?,
+            Event::MarkIssued(e) => self.seat(&e.by)?,
+            Event::MarkFault(e) => {
+                let masked = self.unmarked.entry(e.by.session).or_default();
+                *masked = masked.union(e.masks);
+            }
+            Event::MarkSound(e) => {
+                self.seat(&e.by)?;
+                self.unmarked.remove(&e.by.session);
+            }
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
@@ -266,6 +291,7 @@ impl Fold {
     fn look(&mut self, e: &Revealed) -> Result<(), Breach> {
         self.seat(&e.by)?;
         never_secret(e.classes)?;
+        self.marked(&e.by, e.classes, e.mode)?;
         let grant = self.grants.get(&e.grant).ok_or(Breach::NoGrant(e.grant))?;
         grant.admits(&e.grant, &e.by, self.time)?;
         let uncovered = e.classes.without(grant.classes);
@@ -282,6 +308,16 @@ impl Fold {
         let session = self.sessions.get(&by.session).ok_or(Breach::NoSession(by.session))?;
         session.admits(&by.session, by, self.time)?;
         self.may_work(&by.staff)
+    }
+
+    /// Nothing is shown that a fault of the session's mark masks.
+    fn marked(&self, by: &Viewer, shown: ClassSet, mode: Mode) -> Result<(), Breach> {
+        let masked = self.unmarked.get(&by.session).copied().unwrap_or_default();
+        let classes = shown.intersection(masked);
+        match mode {
+            Mode::Enforce if !classes.is_empty() => Err(Breach::Unmarked { session: by.session, classes }),
+            Mode::Enforce | Mode::Observe => Ok(()),
+        }
     }
 
     fn may_work(&self, staff: &StaffId) -> Result<(), Breach> {

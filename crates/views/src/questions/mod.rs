@@ -2,6 +2,7 @@
 
 mod customer;
 mod first_look;
+mod marks;
 mod overview;
 mod reach;
 mod sessions;

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KINDS = dict(enumerate((
     "started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed "
     "listed written refused revoked questioned proposed decided erased incident_opened").split()))
-KINDS |= {21: "mark_issued", 22: "mark_fault", 23: "mark_sound"}
+KINDS |= {17: "finding", 18: "contained", 19: "lifted", 20: "triaged", 21: "mark_issued", 22: "mark_fault", 23: "mark_sound"}
+KINDS |= {24: "watch_in_force", 25: "reauthenticated"}
 SECRET = 0b0111_1100_0000_0000  # the field classes secret.*
 BESIDE = {"checkpoint", "log.vkey", "trust-policy", "pruning-policy"}
 
@@ -197,6 +198,7 @@ class Rules:
         self.time, self.counts = 0, {}
         self.unmarked = {}  # session -> the classes that it is shown no more until its mark is in place
         self.staff, self.held = {}, {}  # name -> entry that suspended; id -> [staff, app, classes, expires, ended]
+        self.rungs, self.lifts = {}, {}  # name -> (rung of containment, entry); proposal -> (name, who confirmed)
     def take(self, index, time, kind, fields):
         try:
             if time < self.time:
@@ -216,11 +218,31 @@ class Rules:
             self.end(index, name)
     def session_opened(self, _, session, staff, app, token, expires): self.keep(b"s" + session, staff, app, 0, expires)
     def grant_issued(self, index, grant, staff, app, subject, tier, classes, purpose, evidence, expires, *_):
+        self.shown(staff)
         self.keep(b"g" + grant, staff, app, classes, expires)
     def keep(self, key, staff, app, classes, expires):
         if self.staff.get(staff, 0) is not None or key in self.held:
             raise Damaged(f"{staff} is not staff or was suspended, or its id was there already")
         self.held[key] = [staff, app, classes, expires, None]
+    def contained(self, index, staff, level, *_): self.rungs[staff] = (level, index)
+    def lifted(self, index, staff, *_):
+        level, by = self.rungs.pop(staff, (0, 0))
+        if level >= 3:
+            raise Damaged(f"{staff} was suspended by entry {by}, and one person alone lifted it")
+    def proposed(self, index, proposal, act, by, *_):
+        if act[0] == 2:
+            self.lifts[proposal] = (act[1][0], {by[1][0]} if by[0] == 0 else set())
+    def decided(self, index, proposal, by, session, decision):
+        staff, confirmed = self.lifts.pop(proposal, (None, set()))
+        if staff is not None and decision == 0:
+            if len(confirmed | {by}) < 2:
+                self.lifts[proposal] = (staff, confirmed | {by})
+            else:
+                self.rungs.pop(staff, None)
+    def shown(self, staff):
+        level, by = self.rungs.get(staff, (0, 0))
+        if level in (1, 3, 4):
+            raise Damaged(f"{staff} was contained by entry {by}")
     def session_closed(self, index, session, why): self.end(index, b"s" + session)
     def revoked(self, index, target, *_):
         kind, (who,) = target
@@ -248,6 +270,7 @@ class Rules:
         if mode == 1 and classes & self.unmarked.get(by[1], 0):
             raise Damaged("it shows what is masked while its session's mark is not in place")
     def seat(self, by, classes):
+        self.shown(by[0])
         self.admits(b"s" + by[1], by, 0, "session")
         if classes & SECRET:
             raise Damaged("it shows what is never shown")

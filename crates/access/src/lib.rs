@@ -20,6 +20,7 @@ pub use justify::Reason;
 pub use policy::{Case, Policy, Verdicts};
 pub use revoke::revocation;
 pub use state::{
-    Grant, NEEDED, OPEN_FOR, Proposal, Remaining, SharedState, State, UNWITNESSED_FOR, Unmarked,
+    Containing, Grant, NEEDED, OPEN_FOR, Proposal, Remaining, SharedState, State, Told, UNWITNESSED_FOR,
+    Unmarked,
 };
 pub use tickets::{TicketActor, TicketEvent, TicketLink, TicketWhat, Tickets};

@@ -4,6 +4,7 @@
 //! is refused leaves no trace. A check may read openings and then only to refuse more: at replay,
 //! where the opening of an erased customer is gone, every entry that was admitted is admitted again.
 
+mod containment;
 mod grants;
 mod proposals;
 mod shared;
@@ -13,15 +14,17 @@ use std::collections::BTreeMap;
 
 use ledger::Record;
 use model::entry::{
-    Erased, GrantIssued, Listed, Revealed, Revoked, SessionClosed, SettingsInForce, StaffRecorded, Target,
-    Viewer, Why,
+    Act, Decided, Erased, GrantIssued, Listed, Revealed, Revoked, SessionClosed, SettingsInForce,
+    StaffRecorded, Target, Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, IncidentOpened, MarkFault,
-    MarkFaultKind, MarkSound, Mode, Month, Opening, SessionId, StaffId, StaffStatus, Timestamp, Turn, Undo,
-    UndoCell, UndoMap,
+    AppId, Budgets, ClassSet, CustomerId, Digest, Entry, Event, FieldClass, FindingId, IncidentOpened, Level,
+    MarkFault, MarkFaultKind, MarkSound, Mode, Month, Opening, SessionId, StaffId, StaffStatus, Timestamp,
+    Turn, Undo, UndoCell, UndoMap, WatchMode,
 };
 
+use containment::Containment;
+pub use containment::{Held as Containing, Told};
 pub use grants::Grant;
 use grants::{Grants, Held};
 use proposals::Proposals;
@@ -31,7 +34,7 @@ pub use shift::Remaining;
 use shift::Shift;
 
 /// Which version of the state a snapshot holds.
-const FORM: &[u8] = b"access 2\n";
+const FORM: &[u8] = b"access 3\n";
 
 /// Everything that admission decides against. Deterministic, and encodable, so that a replay can be
 /// compared byte for byte.
@@ -61,6 +64,8 @@ pub struct State {
     time: UndoCell<Timestamp>,
     #[n(16)]
     incidents: UndoCell<Vec<IncidentOpened>>,
+    #[n(17)]
+    containment: Containment,
     /// What a session is not shown until its mark is in place.
     #[n(21)]
     unmarked: UndoMap<SessionId, Unmarked>,
@@ -158,6 +163,41 @@ impl State {
         self.proposals.erased_before
     }
 
+    /// Every finding that was told, by id.
+    pub fn findings(&self) -> impl Iterator<Item = &Told> {
+        self.containment.told.values()
+    }
+
+    /// A finding that was told.
+    pub fn finding(&self, id: &FindingId) -> Option<&Told> {
+        self.containment.told.get(id)
+    }
+
+    /// The rung of containment that this person is on.
+    pub fn contained(&self, staff: &StaffId) -> Option<&Containing> {
+        self.containment.held.get(staff)
+    }
+
+    /// Everybody who is on a rung of containment.
+    pub fn all_contained(&self) -> impl Iterator<Item = (&StaffId, &Containing)> {
+        self.containment.held.iter()
+    }
+
+    /// Why containment lets this person be shown nothing, if it does.
+    pub fn closed_by_containment(&self, staff: &StaffId) -> Result<(), Why> {
+        self.containment.admits(staff)
+    }
+
+    /// What is done about findings by itself.
+    pub fn watch_mode(&self) -> WatchMode {
+        self.containment.mode()
+    }
+
+    /// Under throttle one new customer in so many minutes.
+    pub fn throttle_minutes(&self) -> u32 {
+        self.containment.throttle_minutes()
+    }
+
     /// Every incident that was opened, in the order of the ledger.
     pub fn incidents(&self) -> &[IncidentOpened] {
         &self.incidents
@@ -205,7 +245,7 @@ impl State {
     }
 
     fn admit_one(&mut self, record: &Record) -> Result<(), Why> {
-        self.check(&record.entry, &record.openings)?;
+        self.check(record.index, &record.entry, &record.openings)?;
         self.people.admit(&record.entry)?;
         self.absorb(record);
         Ok(())
@@ -223,7 +263,7 @@ impl State {
         self.turn(Turn::Settle);
     }
 
-    fn check(&self, entry: &Entry, openings: &[Option<Opening>]) -> Result<(), Why> {
+    fn check(&self, index: u64, entry: &Entry, openings: &[Option<Opening>]) -> Result<(), Why> {
         match &entry.event {
             Event::GrantIssued(grant) => self.check_grant(grant, customer(openings), entry.time),
             Event::Revealed(reveal) => self.check_reveal(reveal, customer(openings), entry.time),
@@ -234,6 +274,11 @@ impl State {
             Event::Proposed(e) => self.proposals.check_proposed(e, &self.people, entry.time),
             Event::Decided(e) => self.proposals.check_decided(e, &self.people, entry.time),
             Event::Erased(e) => self.proposals.check_erased(e, entry.time),
+            Event::Finding(e) => self.containment.check_finding(index, e, &self.people),
+            Event::Contained(e) => self.containment.check_contained(e, &self.people, entry.time),
+            Event::Lifted(e) => self.containment.check_lifted(e, &self.people, entry.time),
+            Event::Triaged(e) => self.containment.check_triaged(e, &self.people, entry.time),
+            Event::Reauthenticated(e) => self.containment.check_fresh(e, &self.people, entry.time),
             Event::Revoked(Revoked { target: Target::Grant(grant), .. }) => {
                 self.grants.unexpired(*grant, entry.time).map(drop).ok_or(Why::BadRequest)
             }
@@ -246,14 +291,16 @@ impl State {
             | Event::Refused(_)
             | Event::Revoked(_)
             | Event::Questioned(_)
-            | Event::IncidentOpened(_)
-            | Event::MarkFault(_) => Ok(()),
+            | Event::MarkFault(_)
+            | Event::WatchInForce(_)
+            | Event::IncidentOpened(_) => Ok(()),
         }
     }
 
     fn check_grant(&self, e: &GrantIssued, customer: Option<&CustomerId>, now: Timestamp) -> Result<(), Why> {
         let mode = self.mode_or_closed(&e.app);
         self.people.active(&e.staff, now)?;
+        self.containment.admits_grant(&e.staff, now)?;
         if e.expires <= now {
             return Err(Why::GrantExpired);
         }
@@ -331,6 +378,7 @@ impl State {
 
     fn check_listed(&self, e: &Listed, now: Timestamp) -> Result<(), Why> {
         self.check_seat(&e.by, now)?;
+        self.containment.admits_rows(&e.by.staff, e.charged)?;
         let mode = self.check_mode(&e.by.app, e.mode)?;
         check_classes(e.classes, mode)?;
         self.check_marked(&e.by, e.classes, mode)?;
@@ -343,9 +391,10 @@ impl State {
         }
     }
 
-    /// Whether the viewer sits where they say: in a session of their own, at this app's door.
+    /// Whether the viewer sits where they say, in a session of their own, at this app's door, and is not contained.
     fn check_seat(&self, by: &Viewer, now: Timestamp) -> Result<(), Why> {
         let (session, _) = self.people.may_act(by.session, now)?;
+        self.containment.admits(&by.staff)?;
         if session.staff == by.staff && session.door == by.app { Ok(()) } else { Err(Why::SessionEnded) }
     }
 
@@ -385,12 +434,24 @@ impl State {
             Event::Proposed(e) => {
                 self.proposals.change(|proposals| proposals.propose(*index, e, customer(openings), now));
             }
-            Event::Decided(e) => self.proposals.change(|proposals| proposals.decide(e)),
+            Event::Decided(e) => self.absorb_decided(e),
             Event::Erased(e) => self.absorb_erased(e),
             Event::IncidentOpened(e) => self.incidents.change(|incidents| incidents.push(e.clone())),
             Event::MarkFault(e) => self.absorb_fault(e, now),
             Event::MarkSound(MarkSound { by }) => self.unmarked.remove(&by.session),
             Event::SessionClosed(SessionClosed { session, .. }) => self.unmarked.remove(session),
+            Event::Finding(e) => self.containment.tell(*index, e, now),
+            Event::Contained(e) => {
+                self.containment.contain(*index, e, now);
+                // From here on every look needs its reason again.
+                if e.level > Level::Nudge {
+                    self.grants.revoke_where(|held| held.staff == e.staff);
+                }
+            }
+            Event::Lifted(e) => self.containment.lift(&e.staff),
+            Event::Triaged(e) => self.containment.triage(e, now),
+            Event::WatchInForce(e) => self.containment.put_in_force(e),
+            Event::Reauthenticated(e) => self.containment.prove(e),
             Event::StaffRecorded(_)
             | Event::Started(_)
             | Event::SessionOpened(_)
@@ -409,7 +470,19 @@ impl State {
             let mode = self.mode_or_closed(&e.app);
             self.use_shift(&e.staff, now, |shift| shift.used(mode).charge(e.tier));
         }
+        self.containment.granted(&e.staff, now);
         self.grants.insert(e.grant, Held::new(e, subject(openings)));
+    }
+
+    /// What needs nobody to carry it out happens with the second confirmation.
+    fn absorb_decided(&mut self, e: &Decided) {
+        let mut act = None;
+        self.proposals.change(|proposals| act = proposals.decide(e));
+        match act {
+            Some(Act::Lift { staff }) => self.containment.lift(&staff),
+            Some(Act::Name { finding }) => self.containment.name(&finding),
+            Some(Act::Erase { .. } | Act::AllowUnwitnessed { .. }) | None => {}
+        }
     }
 
     /// A replay never learns whom the grants were about: from here on the state does not know it either. The entry
@@ -478,8 +551,9 @@ impl Undo for State {
             time,
             incidents,
             unmarked,
+            containment,
         } = self;
-        let parts: [&mut dyn Undo; 12] = [
+        let parts: [&mut dyn Undo; 13] = [
             people,
             budgets,
             apps,
@@ -492,6 +566,7 @@ impl Undo for State {
             time,
             incidents,
             unmarked,
+            containment,
         ];
         parts.into_iter().for_each(|part| part.turn(turn));
     }

@@ -35,6 +35,8 @@ async fn main() {
     let (act, by) = (Act::AllowUnwitnessed { until }, Actor::Operator);
     let proposed = Proposed { proposal: ProposalId::fresh(&OsEntropy), act, by, session: None };
     world.record(Event::Proposed(proposed)).await;
+    world.find("s-13", model::Level::StepUp).await;
+    world.find("s-19", model::Level::Nudge).await;
     tokio::spawn(erasure.follow());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8790").await.unwrap();
     println!("http://127.0.0.1:8790");

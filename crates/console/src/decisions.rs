@@ -31,10 +31,13 @@ struct Shown {
     confirmed_by: Vec<StaffId>,
     /// Whether the visitor is among them.
     mine: bool,
+    /// Whether it is for the visitor to decide.
+    may_decide: bool,
 }
 
 impl Shown {
-    fn of(proposal: &access::Proposal, visitor: &StaffId) -> Self {
+    fn of(proposal: &access::Proposal, visitor: &Visitor) -> Self {
+        let me = &visitor.seated.record.staff;
         Self {
             id: proposal.id,
             act: proposal.act.clone(),
@@ -46,7 +49,8 @@ impl Shown {
             proposed: proposal.proposed,
             expires: proposal.expires,
             confirmed_by: proposal.confirmed_by.clone(),
-            mine: proposal.confirmed_by.contains(visitor),
+            mine: proposal.confirmed_by.contains(me),
+            may_decide: proposal.is_for(me, visitor.role()),
         }
     }
 }
@@ -106,17 +110,16 @@ fn show(
     wrong: Option<ProposalId>,
 ) -> Response {
     let now = console.clock.now();
-    let me = &visitor.seated.record.staff;
     let body = {
         let state = console.access.state().read();
-        let mut open: Vec<Shown> = state.open_proposals(now).map(|p| Shown::of(p, me)).collect();
+        let mut open: Vec<Shown> = state.open_proposals(now).map(|p| Shown::of(p, visitor)).collect();
         open.sort_by_key(|shown| std::cmp::Reverse(shown.index));
         DecisionsTemplate {
             now,
             csrf: &visitor.seated.csrf,
             may_decide: visitor.may_decide(),
             open,
-            confirmed: state.confirmed_proposals().map(|p| Shown::of(p, me)).collect(),
+            confirmed: state.confirmed_proposals().map(|p| Shown::of(p, visitor)).collect(),
             unwitnessed_until: state.unwitnessed_until().filter(|until| now < *until),
             said,
             wrong,
@@ -181,9 +184,12 @@ pub(crate) async fn decide(
     Form(form): Form<Deciding>,
 ) -> Result<Response, Fault> {
     visitor.check_form(&console, &form.csrf).await?;
-    visitor.check_may_decide(&console).await?;
     let now = console.clock.now();
     let open = console.access.state().read().open_proposals(now).find(|p| p.id == form.proposal).cloned();
+    let mine = open.as_ref().is_some_and(|p| p.is_for(&visitor.seated.record.staff, visitor.role()));
+    if !mine {
+        visitor.check_may_decide(&console).await?;
+    }
     let proposal = open.ok_or(Fault::NotAdmitted(Why::NoSuchProposal))?;
     if form.decision == Decision::Confirm && !is_meant(&console, &proposal, form.word.trim())? {
         visitor.refuse(&console, Why::BadRequest).await?;
@@ -208,5 +214,7 @@ fn is_meant(console: &Console, proposal: &access::Proposal, word: &str) -> Resul
     match proposal.act {
         Act::Erase { .. } => Ok(console.erasure.is_about(proposal, &CustomerId::new(word))?),
         Act::AllowUnwitnessed { .. } => Ok(word.eq_ignore_ascii_case(UNWITNESSED)),
+        Act::Lift { ref staff } => Ok(word == staff.as_str()),
+        Act::Name { .. } => Ok(word.eq_ignore_ascii_case("name")),
     }
 }

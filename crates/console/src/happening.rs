@@ -4,7 +4,9 @@ use askama::Template;
 use model::entry::{
     Act, Action, Actor, Decision, Erased, Event, Question, RevokeReason, SessionEnd, Target, Why,
 };
-use model::{ClassSet, IncidentKind, IncidentOpened, MarkFaultKind, Timestamp};
+use model::{
+    ClassSet, IncidentKind, IncidentOpened, Level, LiftReason, MarkFaultKind, Timestamp, Verdict, WatchMode,
+};
 use pages::Html;
 use views::{Customer, Happening};
 
@@ -59,6 +61,12 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::MarkIssued(_) => ("Mark issued", ""),
         Event::MarkFault(_) => ("Mark not in place", "warn"),
         Event::MarkSound(_) => ("Mark in place again", ""),
+        Event::Finding(_) => ("Finding", "warn"),
+        Event::Contained(e) => (level(e.level), if e.level.closes() { "bad" } else { "warn" }),
+        Event::Lifted(_) => ("Containment lifted", "accent"),
+        Event::Triaged(_) => ("Finding judged", "accent"),
+        Event::WatchInForce(_) => ("Watch in force", "accent"),
+        Event::Reauthenticated(_) => ("Logged in afresh", ""),
     }
 }
 
@@ -113,6 +121,17 @@ pub(crate) fn detail(event: &Event) -> String {
         Event::MarkIssued(e) => format!("{}, at {}", e.mark, e.by.app),
         Event::MarkFault(e) => format!("{}{}", mark_fault(e.what), masked(e.masks)),
         Event::MarkSound(_) => "what was masked may be shown again".to_owned(),
+        Event::Finding(e) => {
+            format!("{}, reached {}; a lead, not a verdict", words(&e.detector), level(e.level))
+        }
+        Event::Contained(e) => format!("by {}: {}", actor(&e.by), revoke_reason(e.reason)),
+        Event::Lifted(e) => format!("by {}: {}", e.by, lift_reason(e.reason)),
+        Event::Triaged(e) => format!("{} ({})", verdict(e.verdict), e.finding),
+        Event::WatchInForce(e) => match e.mode {
+            WatchMode::Shadow => "findings are shown to people, and nothing is done by itself".to_owned(),
+            WatchMode::Contain => "what a finding reaches is put in force at once".to_owned(),
+        },
+        Event::Reauthenticated(_) => String::new(),
     }
 }
 
@@ -134,6 +153,45 @@ fn mark_fault(what: MarkFaultKind) -> &'static str {
 
 fn masked(classes: ClassSet) -> String {
     if classes.is_empty() { String::new() } else { format!("; masked until a fresh page has it: {classes}") }
+}
+
+/// A rung, as a heading has it.
+pub(crate) fn level(level: Level) -> &'static str {
+    match level {
+        Level::Nudge => "A word",
+        Level::StepUp => "Fresh login asked for",
+        Level::Throttle => "Slowed down",
+        Level::Suspend => "Access paused",
+        Level::Revoke => "Access ended",
+    }
+}
+
+/// Why containment was lifted.
+pub(crate) fn lift_reason(reason: LiftReason) -> &'static str {
+    match reason {
+        LiftReason::Answered => "the word was read",
+        LiftReason::SteppedUp => "logged in afresh and said the purpose again",
+        LiftReason::Explained => "there was a reason",
+        LiftReason::FalseAlarm => "nothing was odd",
+        LiftReason::Drill => "a drill",
+        LiftReason::Other => "documented elsewhere",
+    }
+}
+
+/// What somebody makes of a finding.
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Taken => "somebody works on it",
+        Verdict::Explained => "explained: there was a reason",
+        Verdict::Confirmed => "confirmed",
+        Verdict::FalseAlarm => "false alarm: nothing was odd",
+        Verdict::Reopened => "open again",
+    }
+}
+
+/// A stable word as people write it.
+fn words(word: &str) -> String {
+    word.replace('_', " ")
 }
 
 /// What an incident is, and who says so.
@@ -190,6 +248,9 @@ pub(crate) fn why(why: Why) -> &'static str {
         Why::NotPermitted => "the role does not permit it",
         Why::NoSuchProposal => "there is no such proposal, or it is decided or has expired",
         Why::AlreadyConfirmed => "the same person has confirmed it before; it takes two",
+        Why::StepUp => "a fresh login was asked for",
+        Why::Throttled => "one new customer in some minutes, for now",
+        Why::Suspended => "access is paused until two people have looked into it",
         Why::Unwitnessed => "witnesses had not confirmed the ledger for too long",
     }
 }
@@ -229,6 +290,8 @@ pub(crate) fn act(act: &Act) -> String {
     match act {
         Act::Erase { .. } => "erase a customer".to_owned(),
         Act::AllowUnwitnessed { until } => format!("go on without witnesses until {until}"),
+        Act::Lift { staff } => format!("lift what {staff} is contained by"),
+        Act::Name { finding } => format!("open {finding} by name"),
     }
 }
 
@@ -242,6 +305,7 @@ fn question(question: Question) -> &'static str {
         Question::Sessions => "open sessions",
         Question::Overview => "overview",
         Question::Ledger => "entries of the ledger",
+        Question::Findings => "findings",
     }
 }
 

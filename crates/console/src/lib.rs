@@ -9,9 +9,12 @@
 //! address: pages of customers are addressed by [`views::CustomerRef`].
 
 mod chart;
+mod curve;
 mod customers;
 mod decisions;
 mod fault;
+mod finding;
+mod findings;
 mod first_look;
 mod guard;
 mod happening;
@@ -82,6 +85,13 @@ pub fn router(console: Console) -> Router {
         .route("/revoke", get(revoke::confirm).post(revoke::carry_out))
         .route("/decisions", get(decisions::page).post(decisions::decide))
         .route("/decisions/propose", post(decisions::propose))
+        .route("/findings", get(findings::page))
+        .route("/findings/handover", get(findings::handover))
+        .route("/findings/{finding}", get(finding::page))
+        .route("/findings/{finding}/triage", post(finding::triage))
+        .route("/findings/{finding}/contain", post(finding::contain))
+        .route("/findings/{finding}/lift", post(finding::lift))
+        .route("/findings/{finding}/propose", post(finding::propose))
         .route("/first-look", get(first_look::page))
         .route("/ledger", get(log::entries))
         .route("/ledger/{index}", get(log::entry))

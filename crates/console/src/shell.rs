@@ -13,6 +13,7 @@ pub(crate) const NAV: &[NavItem] = &[
     NavItem { href: "/staff", label: "Staff", icon: Icon::Staff, key: 's' },
     NavItem { href: "/customers", label: "Customers", icon: Icon::Customer, key: 'c' },
     NavItem { href: "/sessions", label: "Sessions", icon: Icon::Session, key: 'e' },
+    NavItem { href: "/findings", label: "Findings", icon: Icon::Warning, key: 'i' },
     NavItem { href: "/decisions", label: "Decisions", icon: Icon::Lock, key: 'd' },
     NavItem { href: "/first-look", label: "First look", icon: Icon::Report, key: 'f' },
     NavItem { href: "/ledger", label: "Ledger", icon: Icon::Ledger, key: 'l' },

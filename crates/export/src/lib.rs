@@ -18,6 +18,7 @@ mod status;
 mod target;
 mod tell;
 mod told;
+mod watch;
 
 pub use cursor::CursorError;
 pub use exporter::{Exporter, Pace};

@@ -68,6 +68,12 @@ pub(crate) fn event(
     let (status_id, status) = match (class, status) {
         // An incident's status is where people are with it.
         (Class::IncidentFinding, _) => (1, "New"),
+        // So is a finding's; its activity says it.
+        (Class::DetectionFinding, _) => match activity.0 {
+            2 => (2, "In Progress"),
+            3 => (4, "Resolved"),
+            _ => (1, "New"),
+        },
         (_, status) => Status::ocsf(*status),
     };
     event["status_id"] = status_id.into();

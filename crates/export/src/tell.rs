@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lookup::{Lookup, Records};
 use crate::told::{Activity, Class, Control, Severity, Status, Told, Who};
+use crate::watch;
 
 const CREATE: Activity = Activity(1, "Create");
 const READ: Activity = Activity(2, "Read");
@@ -71,6 +72,12 @@ pub(crate) fn tell(record: &Record, lookup: &mut Lookup, records: &dyn Records) 
         Event::MarkIssued(e) => mark_issued(e),
         Event::MarkFault(e) => mark_fault(e),
         Event::MarkSound(e) => mark_sound(e),
+        Event::Finding(e) => watch::finding(e),
+        Event::Contained(e) => watch::contained(e),
+        Event::Lifted(e) => watch::lifted(e),
+        Event::Triaged(e) => watch::triaged(e),
+        Event::WatchInForce(e) => watch::in_force(e),
+        Event::Reauthenticated(e) => watch::reauthenticated(e),
     })
 }
 
@@ -81,7 +88,7 @@ pub(crate) fn test() -> Told {
 }
 
 /// What most events have in common; the rest is filled in by struct update.
-fn told(class: Class, activity: Activity, message: impl Into<String>) -> Told {
+pub(crate) fn told(class: Class, activity: Activity, message: impl Into<String>) -> Told {
     Told {
         class,
         activity,
@@ -283,7 +290,8 @@ fn refusal(why: Why) -> (Activity, Control) {
         | Why::HighValueBudget
         | Why::Policy
         | Why::GrantRevoked
-        | Why::GrantExpired => (READ, Control::Denied),
+        | Why::GrantExpired
+        | Why::Throttled => (READ, Control::Denied),
         Why::ListingBudget => (SEARCH, Control::Denied),
         Why::MaskedWrite | Why::ForgedForm => (UPDATE, Control::Denied),
         Why::SessionRevoked
@@ -293,7 +301,9 @@ fn refusal(why: Why) -> (Activity, Control) {
         | Why::BadRequest
         | Why::NotPermitted
         | Why::NoSuchProposal
-        | Why::AlreadyConfirmed => (UNKNOWN, Control::Denied),
+        | Why::AlreadyConfirmed
+        | Why::StepUp
+        | Why::Suspended => (UNKNOWN, Control::Denied),
         Why::UnreadableAnswer
         | Why::AppTimeout
         | Why::AppUnreachable
@@ -554,7 +564,7 @@ fn service(door: &AppId) -> Value {
     json!({ "name": door })
 }
 
-fn body(value: Value) -> Map<String, Value> {
+pub(crate) fn body(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -61,6 +61,7 @@ impl std::fmt::Display for Who {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Base,
+    DetectionFinding,
     IncidentFinding,
     AccountChange,
     Authentication,
@@ -75,6 +76,7 @@ impl Class {
     pub(crate) fn uid(self) -> u32 {
         match self {
             Class::Base => 0,
+            Class::DetectionFinding => 2004,
             Class::IncidentFinding => 2005,
             Class::AccountChange => 3001,
             Class::Authentication => 3002,
@@ -89,6 +91,7 @@ impl Class {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Base => "Base Event",
+            Class::DetectionFinding => "Detection Finding",
             Class::IncidentFinding => "Incident Finding",
             Class::AccountChange => "Account Change",
             Class::Authentication => "Authentication",

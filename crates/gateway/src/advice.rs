@@ -39,7 +39,11 @@ impl Advice {
     /// The words for this reason.
     pub(crate) fn on(why: Why) -> Self {
         let (status, title, what, next) = words(why);
-        let way_on = if why == Why::SessionEnded { LOG_IN } else { "Say why you need it" };
+        let way_on = match why {
+            Why::SessionEnded => LOG_IN,
+            Why::StepUp => "Log in afresh",
+            _ => "Say why you need it",
+        };
         Self { kind: why.word(), status, title, what, next, way_on }
     }
 }
@@ -193,6 +197,30 @@ fn words(why: Why) -> Words {
             "There is no such proposal",
             "It was decided, it has expired, or it never was.",
             "Open the list of decisions again.",
+        ),
+        Why::StepUp => (
+            StatusCode::FORBIDDEN,
+            "Please log in afresh and say what you are working on",
+            "Some of your recent looks differ from what is usual for you. That is a lead, not a verdict: a busy day, a \
+             special task or somebody else at your account would look the same.",
+            "A fresh login and one answer open your work again at once. If you think that somebody else uses your \
+             account, tell the security team.",
+        ),
+        Why::Throttled => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "One new customer at a time, for now",
+            "Some of your recent looks differ from what is usual for you, so new customers open one by one, some \
+             minutes apart, until somebody has looked at it. That is a lead, not a verdict.",
+            "Customers whom you have open stay open. Wait a few minutes, or ask your team lead: they can reach the \
+             people who look into it, and one of them can lift it.",
+        ),
+        Why::Suspended => (
+            StatusCode::FORBIDDEN,
+            "Your access is paused while two people look into it",
+            "Some of your recent looks have no reason that Sightline knows. That is a lead, not a verdict: nobody has \
+             decided anything about you.",
+            "Talk to your team lead, and give them the reference number below. Two people look into it, hear what you \
+             have to say, and can open your access again.",
         ),
         Why::AlreadyConfirmed => (
             StatusCode::CONFLICT,

@@ -4,6 +4,7 @@
 //! nothing is shown before it is recorded.
 
 mod advice;
+mod contained;
 mod decide;
 mod feed;
 mod headers;
@@ -126,6 +127,7 @@ impl Gateway {
             .route("/.sightline/why", get(reason::question).post(reason::answer))
             .route("/.sightline/ask", get(reason::question).post(reason::answer))
             .route("/.sightline/whoami", get(reason::whoami))
+            .route(contained::PAGE, get(contained::page).post(contained::answer))
             .route("/.sightline/feed", post(feed::webhook))
             .route("/.sightline/ready", get(ready::ready))
             .fallback(way::walk)

@@ -118,7 +118,7 @@ pub(crate) async fn whoami(State(gate): State<Arc<Gate>>, asked: Parts) -> Respo
 }
 
 /// Who asks for one of these pages, or what they get who are not logged in.
-async fn seat(gate: &Gate, asked: &Parts) -> Result<Seated, Response<Body>> {
+pub(crate) async fn seat(gate: &Gate, asked: &Parts) -> Result<Seated, Response<Body>> {
     let wants = Wants::of(&asked.headers);
     match gate.identify(asked).await {
         Ok(Some(seated)) => Ok(seated),
@@ -127,7 +127,7 @@ async fn seat(gate: &Gate, asked: &Parts) -> Result<Seated, Response<Body>> {
     }
 }
 
-async fn finish(
+pub(crate) async fn finish(
     gate: &Gate,
     asked: &Parts,
     seated: &Seated,
@@ -235,7 +235,7 @@ struct WhoamiPage<'a> {
 }
 
 /// The purposes that a viewer may choose; break-glass has its own way.
-const PURPOSES: &[(Purpose, &str, &str)] = &[
+pub(crate) const PURPOSES: &[(Purpose, &str, &str)] = &[
     (Purpose::CustomerSupport, "Customer support", "The customer asked for help."),
     (Purpose::Escalation, "Escalation", "You take over from a colleague."),
     (Purpose::QualityReview, "Quality review", "You review a colleague's work."),

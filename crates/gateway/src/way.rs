@@ -36,7 +36,7 @@ pub(crate) struct Way<'g> {
     pub(crate) response: ResponseId,
     pub(crate) seated: Seated,
     pub(crate) viewer: Viewer,
-    asked: Parts,
+    pub(crate) asked: Parts,
 }
 
 /// Answers a request to the app.
@@ -98,6 +98,10 @@ impl Way<'_> {
         let recognised = self.recognise(&body);
         if !matches!(recognised, Recognised::Open) {
             self.witnessed()?;
+            self.contained()?;
+            if let Some(word) = self.word() {
+                return Ok(see_other(&word));
+            }
         }
         match recognised {
             Recognised::Open => self.pass(body).await,
@@ -237,6 +241,8 @@ impl Way<'_> {
 
     /// Opens what is sealed, with the receipts for it and only with them (P1).
     fn open(&self, sealed: Sealed, receipts: &[Verified]) -> Result<Response<Body>, Refusal> {
+        // Also where the look was recorded before the rung was in force.
+        self.contained()?;
         sealed.open(receipts).map_err(|error| {
             tracing::error!(app = %self.viewer.app, %error, "an answer stays sealed");
             Why::LedgerUnavailable.into()
@@ -305,9 +311,11 @@ impl Way<'_> {
     /// Refuses the request; a browser that only has to be told where to say why is led there.
     async fn stop(&self, refusal: Refusal, wants: Wants) -> Response<Body> {
         let question = match (&refusal, wants, &self.asked.method) {
-            (Refusal { why: Why::NoReason, way_on: Some(page), .. }, Wants::Page, &Method::GET) => {
-                Some(see_other(page))
-            }
+            (
+                Refusal { why: Why::NoReason | Why::StepUp, way_on: Some(page), .. },
+                Wants::Page,
+                &Method::GET,
+            ) => Some(see_other(page)),
             _ => None,
         };
         let said = self.gate.refuse(self.response, Some(&self.seated), refusal, wants).await;

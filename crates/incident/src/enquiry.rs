@@ -303,6 +303,12 @@ impl Enquiry {
         Ok(self.stamp(asked_as, self.ledger.size(), records))
     }
 
+    /// Records that somebody reads findings: all of them, or one about a staff member. What they say is in the state and
+    /// the ledger.
+    pub async fn findings(&self, asker: &Asker, about: Option<StaffId>) -> Result<u64, EnquiryError> {
+        self.record(asker, Asked { staff: about, ..Asked::generally(Question::Findings) }).await
+    }
+
     /// The receipt of an entry: the text of a `.tlog-proof`.
     pub async fn receipt(&self, asker: &Asker, index: u64) -> Result<Answer<String>, EnquiryError> {
         let asked_as = self.record(asker, Asked::generally(Question::Ledger)).await?;

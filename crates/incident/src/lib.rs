@@ -7,15 +7,19 @@
 //!
 //! [`Erasure`] does for customers what two administrators decided, and forgets old months.
 //!
-//! Open first: `enquiry.rs`, then `erasure.rs`.
+//! [`Watcher`] follows the ledger, tells findings, and contains where the settings say so.
+//!
+//! Open first: `enquiry.rs`, then `erasure.rs` and `watcher.rs`.
 
 pub mod csv;
 mod enquiry;
 mod erasure;
 pub mod export;
 pub mod text;
+mod watcher;
 
 pub use enquiry::{
     Answer, Asker, Blast, BlastPage, CustomerTimeline, Enquiry, EnquiryError, REMEMBERED, StaffTimeline,
 };
 pub use erasure::{Erasure, ErasureError, Retention};
+pub use watcher::{WatchSettings, Watcher, WatcherParts};

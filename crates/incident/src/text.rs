@@ -300,6 +300,12 @@ fn more(event: &Event) -> String {
         Event::MarkIssued(e) => e.mark.to_string(),
         Event::MarkFault(e) => e.what.to_string(),
         Event::MarkSound(e) => e.by.session.to_string(),
+        Event::Finding(e) => format!("{}: {}", e.detector, e.level),
+        Event::Contained(e) => e.level.to_string(),
+        Event::Lifted(e) => e.reason.to_string(),
+        Event::Triaged(e) => e.verdict.to_string(),
+        Event::WatchInForce(e) => e.mode.to_string(),
+        Event::Reauthenticated(_) => String::new(),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {
             String::new()

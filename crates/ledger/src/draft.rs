@@ -91,7 +91,13 @@ fn subjects(event: &Event) -> Subjects {
         | Event::IncidentOpened(_)
         | Event::MarkIssued(_)
         | Event::MarkFault(_)
-        | Event::MarkSound(_) => Subjects::Each(None),
+        | Event::MarkSound(_)
+        | Event::Finding(_)
+        | Event::Contained(_)
+        | Event::Lifted(_)
+        | Event::Triaged(_)
+        | Event::WatchInForce(_)
+        | Event::Reauthenticated(_) => Subjects::Each(None),
     }
 }
 

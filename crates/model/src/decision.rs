@@ -1,6 +1,6 @@
 //! What one person must not decide alone (P8): proposed, decided by two administrators, carried out.
 
-use crate::{Actor, Commitment, Month, ProposalId, SessionId, StaffId, Timestamp, words};
+use crate::{Actor, Commitment, FindingId, Month, ProposalId, Role, SessionId, StaffId, Timestamp, words};
 
 /// Somebody proposes what takes two administrators.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode, serde::Serialize)]
@@ -37,6 +37,20 @@ pub enum Act {
         #[n(0)]
         until: Timestamp,
     },
+    /// Lifts what a staff member is contained by, whatever the rung.
+    #[n(2)]
+    Lift {
+        /// Who.
+        #[n(0)]
+        staff: StaffId,
+    },
+    /// Shows the name behind a finding.
+    #[n(3)]
+    Name {
+        /// Which finding.
+        #[n(0)]
+        finding: FindingId,
+    },
 }
 
 impl Act {
@@ -45,6 +59,8 @@ impl Act {
         match self {
             Act::Erase { .. } => "erase",
             Act::AllowUnwitnessed { .. } => "allow_unwitnessed",
+            Act::Lift { .. } => "lift",
+            Act::Name { .. } => "name",
         }
     }
 
@@ -52,7 +68,15 @@ impl Act {
     pub fn subject(&self) -> Option<Commitment> {
         match self {
             Act::Erase { subject } => Some(*subject),
-            Act::AllowUnwitnessed { .. } => None,
+            Act::AllowUnwitnessed { .. } | Act::Lift { .. } | Act::Name { .. } => None,
+        }
+    }
+
+    /// Whether somebody of this role may propose and decide it.
+    pub fn is_for(&self, role: Role) -> bool {
+        match self {
+            Act::Erase { .. } | Act::AllowUnwitnessed { .. } => role == Role::Admin,
+            Act::Lift { .. } | Act::Name { .. } => role.may_revoke(),
         }
     }
 }

@@ -6,8 +6,9 @@
 //! class names and commitments (P6).
 
 use crate::{
-    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened, MarkFault, MarkIssued,
-    MarkSound, Mode, Purpose, ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
+    AppId, Budgets, ClassSet, Commitment, Contained, Digest, Evidence, Finding, GrantId, IncidentOpened,
+    Lifted, MarkFault, MarkIssued, MarkSound, Mode, Purpose, Reauthenticated, ResponseId, SessionId, StaffId,
+    StaffRecord, Tier, Timestamp, Triaged, WatchInForce, words,
 };
 
 pub use crate::decision::{Act, Decided, Decision, Erased, Proposed};
@@ -126,6 +127,24 @@ pub enum Event {
     /// A page proved that the mark lies over it.
     #[n(23)]
     MarkSound(#[n(0)] MarkSound),
+    /// Evidence against "works as always" has reached a rung.
+    #[n(17)]
+    Finding(#[n(0)] Box<Finding>),
+    /// A rung of containment is in force. A fence.
+    #[n(18)]
+    Contained(#[n(0)] Contained),
+    /// A rung of containment is in force no longer.
+    #[n(19)]
+    Lifted(#[n(0)] Lifted),
+    /// Somebody has said what they make of a finding.
+    #[n(20)]
+    Triaged(#[n(0)] Triaged),
+    /// From here on findings are dealt with like this. A fence.
+    #[n(24)]
+    WatchInForce(#[n(0)] WatchInForce),
+    /// A staff member has proved afresh who they are.
+    #[n(25)]
+    Reauthenticated(#[n(0)] Reauthenticated),
 }
 
 impl Event {
@@ -152,6 +171,12 @@ impl Event {
             Event::MarkIssued(_) => "mark_issued",
             Event::MarkFault(_) => "mark_fault",
             Event::MarkSound(_) => "mark_sound",
+            Event::Finding(_) => "finding",
+            Event::Contained(_) => "contained",
+            Event::Lifted(_) => "lifted",
+            Event::Triaged(_) => "triaged",
+            Event::WatchInForce(_) => "watch_in_force",
+            Event::Reauthenticated(_) => "reauthenticated",
         }
     }
 
@@ -162,6 +187,7 @@ impl Event {
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
             | Event::SessionClosed(_)
+            | Event::WatchInForce(_)
             | Event::Erased(_) => None,
             Event::StaffRecorded(e) => Some(&e.record.staff),
             Event::SessionOpened(e) => Some(&e.staff),
@@ -181,6 +207,11 @@ impl Event {
             Event::MarkIssued(e) => Some(&e.by.staff),
             Event::MarkFault(e) => Some(&e.by.staff),
             Event::MarkSound(e) => Some(&e.by.staff),
+            Event::Finding(e) => Some(&e.staff),
+            Event::Contained(e) => Some(&e.staff),
+            Event::Lifted(e) => Some(&e.staff),
+            Event::Triaged(e) => Some(&e.by),
+            Event::Reauthenticated(e) => Some(&e.staff),
         }
     }
 
@@ -194,7 +225,9 @@ impl Event {
             | Event::SessionClosed(_)
             | Event::Decided(_)
             | Event::Erased(_)
-            | Event::MarkFault(_) => true,
+            | Event::MarkFault(_)
+            | Event::Contained(_)
+            | Event::WatchInForce(_) => true,
             Event::Started(_)
             | Event::SessionOpened(_)
             | Event::GrantIssued(_)
@@ -206,7 +239,11 @@ impl Event {
             | Event::Proposed(_)
             | Event::IncidentOpened(_)
             | Event::MarkIssued(_)
-            | Event::MarkSound(_) => false,
+            | Event::MarkSound(_)
+            | Event::Finding(_)
+            | Event::Lifted(_)
+            | Event::Triaged(_)
+            | Event::Reauthenticated(_) => false,
         }
     }
 }
@@ -568,6 +605,12 @@ words! {
         NoSuchProposal = 22 "no_such_proposal",
         /// The same person has confirmed the proposal before; it takes two.
         AlreadyConfirmed = 23 "already_confirmed",
+        /// A fresh login is asked for, and the reason again.
+        StepUp = 30 "step_up",
+        /// Only one new customer in some minutes for now, and no lists of strangers.
+        Throttled = 31 "throttled",
+        /// Access is paused until two people have looked into it.
+        Suspended = 32 "suspended",
     }
 }
 
@@ -652,5 +695,7 @@ words! {
         Overview = 5 "overview",
         /// The entries themselves.
         Ledger = 6 "ledger",
+        /// What has detection told?
+        Findings = 20 "findings",
     }
 }

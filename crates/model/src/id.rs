@@ -175,6 +175,8 @@ random_ids! {
     ProposalId "pro-",
     /// One response of the gateway: the reference number that pages show and that entries carry.
     ResponseId "ref-",
+    /// A finding.
+    FindingId "fnd-",
     /// An incident.
     IncidentId "inc-",
     /// One issued mark: what the watermark of one session in one five-minute bucket is derived from.

@@ -7,6 +7,7 @@
 pub mod classes;
 pub mod clock;
 pub mod commitment;
+pub mod containment;
 pub mod customer;
 pub mod decision;
 pub mod entry;
@@ -23,10 +24,14 @@ pub mod undo;
 pub use classes::{ClassSet, FieldClass};
 pub use clock::{Clock, Entropy, OsEntropy, SystemClock, Timestamp};
 pub use commitment::{Commitment, Digest, Opening, Subject};
+pub use containment::{
+    Contained, Finding, Level, LiftReason, Lifted, Reauthenticated, Triaged, Verdict, WatchInForce, WatchMode,
+};
 pub use customer::Tier;
 pub use entry::{Actor, Entry, Event};
 pub use id::{
-    AppId, CustomerId, GrantId, IncidentId, MarkId, ProposalId, ResponseId, SessionId, StaffId, TicketId,
+    AppId, CustomerId, FindingId, GrantId, IncidentId, MarkId, ProposalId, ResponseId, SessionId, StaffId,
+    TicketId,
 };
 pub use incident::{IncidentKind, IncidentOpened};
 pub use mark::{MarkFault, MarkFaultKind, MarkIssued, MarkSound};

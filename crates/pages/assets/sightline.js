@@ -43,6 +43,8 @@
       if (link) { e.preventDefault(); link.click(); }
       return;
     }
+    const pressed = e.shiftKey && document.querySelector(`[data-press="${CSS.escape(e.key)}"]`);
+    if (pressed) { e.preventDefault(); pressed.click(); return; }
     if (e.key === "g") going = Date.now();
     else if (e.key === "j") walk(1);
     else if (e.key === "k") walk(-1);

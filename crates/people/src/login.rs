@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use ledger::{AppendError, Draft};
 use model::entry::{Refused, Why};
-use model::{AppId, Event, ResponseId, StaffId, StaffRecord, StaffStatus};
+use model::{AppId, Event, ResponseId, StaffId, StaffRecord, StaffStatus, Timestamp};
 
 pub use self::oidc::{Oidc, OidcError};
 pub use self::personas::{Personas, PersonasError};
@@ -128,13 +128,15 @@ pub(crate) fn routes(people: People, door: AppId) -> Router {
         .with_state(Entrance { people, door })
 }
 
-/// `GET /login?next=/path`.
+/// `GET /login?next=/path`; with `&fresh=1` the person has to prove anew who they are.
 async fn begin(State(at): State<Entrance>, peer: Peer, headers: HeaderMap, query: RawQuery) -> Response {
-    let next = field(query.0.unwrap_or_default().as_bytes(), "next").and_then(|n| Next::parse(&n));
+    let query = query.0.unwrap_or_default();
+    let fresh = field(query.as_bytes(), "fresh").is_some();
+    let next = field(query.as_bytes(), "next").and_then(|n| Next::parse(&n));
     let next = next.unwrap_or_else(Next::home);
     let started = match &at.people.0.parts.login {
-        LoginMethod::Oidc(oidc) => oidc.begin(&at, next).await,
-        LoginMethod::Personas(personas) => personas.list(&at, peer, &headers, &next).await,
+        LoginMethod::Oidc(oidc) => oidc.begin(&at, next, fresh).await,
+        LoginMethod::Personas(personas) => personas.list(&at, peer, &headers, &next, fresh).await,
     };
     at.answer(started).await
 }
@@ -145,7 +147,7 @@ async fn choose(State(at): State<Entrance>, peer: Peer, headers: HeaderMap, form
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     };
     let chosen = match personas.chosen(&at, peer, &headers, &form) {
-        Ok((identity, next)) => at.seat(identity, &headers, &next).await,
+        Ok((identity, next, asked)) => at.seat(identity, &headers, &next, asked).await,
         Err(why) => Err(why),
     };
     at.answer(chosen).await
@@ -157,7 +159,7 @@ async fn come_back(State(at): State<Entrance>, headers: HeaderMap, query: RawQue
         return StatusCode::NOT_FOUND.into_response();
     };
     let seated = match oidc.finish(&at, &headers, query.0.as_deref().unwrap_or_default()).await {
-        Ok((identity, next)) => at.seat(identity, &headers, &next).await,
+        Ok((identity, next, asked)) => at.seat(identity, &headers, &next, asked).await,
         Err(why) => Err(why),
     };
     // Of two logins begun at once in one browser, only one can be finished, and one is enough.
@@ -187,8 +189,14 @@ async fn log_out(State(at): State<Entrance>, headers: HeaderMap, form: Bytes) ->
 }
 
 impl Entrance {
-    /// Gives a session to somebody who has proved who they are.
-    async fn seat(&self, identity: Identity, headers: &HeaderMap, next: &Next) -> Result<Response, NoLogin> {
+    /// Gives a session to somebody who has proved who they are; `asked`: when they were asked to do so afresh.
+    async fn seat(
+        &self,
+        identity: Identity,
+        headers: &HeaderMap,
+        next: &Next,
+        asked: Option<Timestamp>,
+    ) -> Result<Response, NoLogin> {
         let Identity { mut record, person } = identity;
         let staff = record.staff.clone();
         let before = self
@@ -204,10 +212,12 @@ impl Entrance {
         }
         self.remember(&staff, person).await?;
         let value =
-            self.people.open_session(&self.door, record, headers).await.map_err(|error| match error {
-                AppendError::Refused(Why::StaffInactive) => NoLogin::Inactive { staff },
-                other => NoLogin::NotRecorded(other),
-            })?;
+            self.people.open_session(&self.door, record, headers, asked).await.map_err(
+                |error| match error {
+                    AppendError::Refused(Why::StaffInactive) => NoLogin::Inactive { staff },
+                    other => NoLogin::NotRecorded(other),
+                },
+            )?;
         let response = see_other(next.as_str()).into_response();
         let response = with_cookie(response, cookie::set(&cookie_name(&self.door), &value, None));
         Ok(with_cookie(response, cookie::forget(&cookie::attempt_name(&self.door))))

@@ -73,7 +73,13 @@ impl Register {
             | Event::IncidentOpened(_)
             | Event::MarkIssued(_)
             | Event::MarkFault(_)
-            | Event::MarkSound(_) => Ok(()),
+            | Event::MarkSound(_)
+            | Event::Finding(_)
+            | Event::Contained(_)
+            | Event::Lifted(_)
+            | Event::Triaged(_)
+            | Event::WatchInForce(_)
+            | Event::Reauthenticated(_) => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use ledger::{AppendError, Draft};
 use model::entry::{Actor, SessionClosed, SessionEnd, SessionOpened, StaffRecorded, Why};
-use model::{AppId, Event, SessionId, StaffId, StaffRecord, Timestamp};
+use model::{AppId, Event, Reauthenticated, SessionId, StaffId, StaffRecord, Timestamp};
 use subtle::ConstantTimeEq;
 
 use crate::secret::Token;
@@ -114,12 +114,13 @@ impl People {
     }
 
     /// Opens a session for somebody who has just logged in, and ends the one that this browser had at
-    /// this door. Gives the cookie's value.
+    /// this door. `asked`: when they were asked to do so afresh. Gives the cookie's value.
     pub(crate) async fn open_session(
         &self,
         door: &AppId,
         record: StaffRecord,
         headers: &http::HeaderMap,
+        asked: Option<Timestamp>,
     ) -> Result<String, AppendError> {
         let parts = &self.0.parts;
         let replaced = self.session_of(headers, door).map_err(AppendError::Refused)?;
@@ -131,11 +132,15 @@ impl People {
             token: token.digest(),
             expires: parts.clock.now().plus(parts.limits.absolute()),
         };
+        let afresh = asked.map(|asked| {
+            let (session, staff) = (opened.session, record.staff.clone());
+            Event::Reauthenticated(Reauthenticated { session, staff, asked })
+        });
         let known = self
             .ask(|register| register.staff.get(&record.staff) == Some(&record))
             .map_err(AppendError::Refused)?;
         let news = (!known).then_some(Event::StaffRecorded(StaffRecorded { record, by: Actor::System }));
-        let events = news.into_iter().chain([Event::SessionOpened(opened)]);
+        let events = news.into_iter().chain([Event::SessionOpened(opened)]).chain(afresh);
         parts.ledger.append_all(events.map(Draft::plain).collect()).await?;
         if let Some(replaced) = replaced {
             self.close(replaced, SessionEnd::Replaced).await;

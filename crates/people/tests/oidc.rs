@@ -54,6 +54,11 @@ impl Stage {
         let begun = browser.get(&self.login()).await;
         let mut url: Url = begun.location().parse().unwrap();
         bend(&mut url);
+        self.follow(browser, url, account).await
+    }
+
+    /// Goes through the provider's pages as `account`, from this one on.
+    async fn follow(&self, browser: &mut Browser, mut url: Url, account: &str) -> Answer {
         let mut answer = browser.get(&url).await;
         loop {
             let form = answer.body.split_once("action=\"").map(|(_, rest)| rest.split('"').next().unwrap());
@@ -294,4 +299,37 @@ async fn in_a_real_browser_one_logs_in_and_out() {
     browser.goto(stage.door.public_url.as_str()).await.unwrap();
     assert!(browser.source().await.unwrap().contains("nobody is logged in"));
     browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fresh_login_is_asked_for_at_the_provider_and_recorded_and_one_that_was_not_fresh_is_not_believed()
+{
+    let stage = Stage::set(&[ada()], true, "RS256").await;
+    let mut browser = Browser::default();
+    stage.log_in(&mut browser, "ada").await;
+    let reauthenticated = |stage: &Stage| {
+        let events = stage.house.events().into_iter();
+        events.filter(|event| matches!(event, Event::Reauthenticated(_))).count()
+    };
+    assert_eq!(reauthenticated(&stage), 0, "an ordinary login");
+
+    let fresh = stage.door.public_url.join("/.sightline/login?fresh=1&next=/ticket/5").unwrap();
+    let begun = browser.get(&fresh).await;
+    let asked: Url = begun.location().parse().unwrap();
+    let asks = |key: &str| asked.query_pairs().find(|(k, _)| k == key).map(|(_, value)| value.into_owned());
+    assert_eq!((asks("max_age").as_deref(), asks("prompt").as_deref()), (Some("0"), Some("login")));
+    let seated = stage.follow(&mut browser, asked, "ada").await;
+    assert_eq!(seated.status, StatusCode::SEE_OTHER, "{}", seated.body);
+    assert_eq!(reauthenticated(&stage), 1);
+
+    // Somebody strips what asks for it, and the provider answers from its own session. It says when that began, or says
+    // nothing: not believed where it says nothing or a time too long ago.
+    let begun = browser.get(&fresh).await;
+    let mut bent: Url = begun.location().parse().unwrap();
+    let kept: Vec<_> =
+        bent.query_pairs().into_owned().filter(|(k, _)| k != "max_age" && k != "prompt").collect();
+    bent.set_query(Some(&url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()));
+    let answer = stage.follow(&mut browser, bent, "ada").await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{}", answer.body);
+    assert_eq!(reauthenticated(&stage), 1);
 }

@@ -42,6 +42,9 @@ pub(crate) struct Settings {
     /// How much may be seen without a reason.
     #[serde(default)]
     pub(crate) budgets: Budgets,
+    /// What is done about findings.
+    #[serde(default)]
+    pub(crate) watch: incident::WatchSettings,
     /// How long it is known whom entries are about.
     #[serde(default)]
     pub(crate) retention: incident::Retention,
@@ -179,6 +182,7 @@ impl Settings {
             return Err("[budgets]: shift_hours and grant_minutes must be at least 1".into());
         }
         self.retention.check()?;
+        self.watch.check()?;
         self.witnesses.as_ref().map_or(Ok(()), crate::witnesses::WitnessSettings::check)?;
         if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(

@@ -57,6 +57,23 @@ fn says(event: &Event) -> String {
         Event::MarkIssued(e) => format!("{} {} for {} from {}", e.by.app, e.mark, e.by.session, e.bucket),
         Event::MarkFault(e) => format!("{} {} {} masks [{}]", e.by.app, e.what, e.by.session, e.masks),
         Event::MarkSound(e) => format!("{} {}", e.by.app, e.by.session),
+        Event::Finding(e) => {
+            format!(
+                "{} {} {} score {:.2}, {} customers",
+                e.finding,
+                e.detector,
+                e.level,
+                f64::from(e.score) / 100.0,
+                e.exposed
+            )
+        }
+        Event::Contained(e) => format!("{} by {}: {}", e.level, actor(&e.by), e.reason),
+        Event::Lifted(e) => format!("by {}: {}", e.by, e.reason),
+        Event::Triaged(e) => format!("{} {}", e.finding, e.verdict),
+        Event::WatchInForce(e) => {
+            format!("{}, throttle {} minutes by {}", e.mode, e.throttle_minutes, actor(&e.by))
+        }
+        Event::Reauthenticated(e) => format!("{} asked at {}", e.session, e.asked),
     }
 }
 

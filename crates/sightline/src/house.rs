@@ -10,11 +10,12 @@ use adapter::Adapter;
 use axum::Router;
 use export::Exports;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
-use incident::{Enquiry, Erasure, Retention};
+use incident::{Enquiry, Erasure, Retention, Watcher, WatcherParts};
+use ledger::disk::OsDisk;
 use ledger::note::VerifierKey;
 use ledger::{Draft, Ledger};
 use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
-use model::{AppId, Clock, Entropy, OsEntropy, SystemClock};
+use model::{AppId, Clock, Entropy, OsEntropy, SystemClock, WatchInForce};
 use people::{Directory, LoginMethod, People, PeopleParts};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -45,6 +46,8 @@ pub(crate) struct Layout {
     pub(crate) trust_policy: PathBuf,
     /// How far each export has come.
     pub(crate) exports: PathBuf,
+    /// What the watch knows; may be deleted.
+    pub(crate) watch: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -60,6 +63,7 @@ impl Layout {
             gateway_key: data.join("gateway.key"),
             trust_policy: data.join("trust-policy"),
             exports: data.join("exports"),
+            watch: data.join("watch.state"),
             socket: data.join("control.sock"),
         }
     }
@@ -259,7 +263,19 @@ impl House {
             entropy: entropy.clone(),
         });
         let mut routers = vec![console];
-        let mut workers: Vec<Worker> = vec![follow_views, Box::pin(erasure.follow())];
+        let watcher = Watcher::open(WatcherParts {
+            ledger: ledger.clone(),
+            state: rooms.state.clone(),
+            tickets: rooms.tickets.clone(),
+            settings: settings.watch.clone(),
+            weak_per_shift: settings.budgets.weak_per_shift,
+            file: layout.watch.clone(),
+            disk: Arc::new(OsDisk),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        });
+        let mut workers: Vec<Worker> =
+            vec![follow_views, Box::pin(erasure.follow()), Box::pin(watcher.follow())];
         if let Some((asker, findings)) = asker {
             workers.push(Box::pin(asker.run()));
             workers.push(Box::pin(witnesses::record(findings, ledger.clone(), rooms.state.clone())));
@@ -308,6 +324,11 @@ async fn put_in_force(
         let state = state.read();
         if state.configuration() != Some(settings.configuration) {
             drafts.push(Draft::plain(Event::SettingsInForce(settings)));
+        }
+        let watch = &config.settings.watch;
+        let (mode, throttle_minutes, by) = (watch.mode, watch.throttle_minutes, Actor::Operator);
+        if (state.watch_mode(), state.throttle_minutes()) != (mode, throttle_minutes) {
+            drafts.push(Draft::plain(Event::WatchInForce(WatchInForce { mode, throttle_minutes, by })));
         }
         if state.policy() != Some(policy.policy) {
             drafts.push(Draft::plain(Event::PolicyInForce(policy)));

@@ -142,7 +142,12 @@ struct Row<'a> {
 fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
     let row = match &record.entry.event {
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) => Row::default(),
-        Event::IncidentOpened(_) => Row::default(),
+        Event::IncidentOpened(_) | Event::WatchInForce(_) => Row::default(),
+        Event::Finding(_) => about_staff(tx, record, None)?,
+        Event::Contained(e) => about_staff(tx, record, e.session)?,
+        Event::Lifted(e) => about_staff(tx, record, Some(e.session))?,
+        Event::Triaged(e) => about_staff(tx, record, Some(e.session))?,
+        Event::Reauthenticated(e) => about_staff(tx, record, Some(e.session))?,
         Event::StaffRecorded(e) => staff_recorded(tx, record, e)?,
         Event::SessionOpened(e) => session_opened(tx, record, e)?,
         Event::SessionClosed(e) => session_closed(tx, record, e)?,
@@ -369,6 +374,16 @@ fn revoked(tx: &Transaction<'_>, record: &Record, e: &Revoked) -> Result<Row<'st
 fn questioned<'a>(tx: &Transaction<'_>, record: &'a Record, _: &Questioned) -> Result<Row<'a>, ViewsError> {
     let asker = record.entry.event.staff();
     Ok(Row { staff: asker.map(|staff| staff_no(tx, staff)).transpose()?, ..about(tx, record, None, None)? })
+}
+
+/// What is about a staff member, or done by one, and about no customer.
+fn about_staff(
+    tx: &Transaction<'_>,
+    record: &Record,
+    session: Option<SessionId>,
+) -> Result<Row<'static>, ViewsError> {
+    let staff = record.entry.event.staff().map(|staff| staff_no(tx, staff)).transpose()?;
+    Ok(Row { staff, session, ..Row::default() })
 }
 
 /// A proposal, or a decision about one.

@@ -79,7 +79,7 @@ impl Containment {
         });
         held.level = held.level.max(finding.level);
         // Whoever jumps to a rung has passed those below it at the same moment.
-        for level in Level::ALL.into_iter().filter(|l| *l <= finding.level) {
+        for level in Level::ALL.iter().copied().filter(|l| *l <= finding.level) {
             if !held.report.rungs.iter().any(|r| r.level == level) {
                 let Finding { time, exposed, seen, .. } = *finding;
                 held.report.rungs.push(Rung { level, time, exposed, seen });

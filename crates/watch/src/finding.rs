@@ -128,6 +128,15 @@ pub struct Contribution {
     pub detector: Detector,
     /// What it was, in words. No customer is named.
     pub what: String,
+    /// How it is explained.
+    #[serde(skip)]
+    pub cell: Cell,
+    /// A customer of high value.
+    #[serde(skip)]
+    pub high_value: bool,
+    /// Nothing was done afterwards.
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// A person's day.
@@ -196,6 +205,9 @@ impl Weighty {
                 Detector::Listing => "a row of a customer to whom no ticket of theirs leads".to_owned(),
                 _ => format!("a look at a customer{value} {}{idle}", self.cell.sentence()),
             },
+            cell: self.cell,
+            high_value: self.high_value,
+            idle: self.idle,
         }
     }
 }

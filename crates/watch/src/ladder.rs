@@ -1,68 +1,10 @@
 //! What is done about evidence, as data: the rungs of containment and where they stand for each role.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use model::{Role, UnknownWord};
+use model::Role;
 
-/// A rung of containment. Each is reversible, with a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode)]
-#[cbor(index_only)]
-pub enum Level {
-    /// A word to the staff member: this look has no reason that we know; is there one?
-    #[n(0)]
-    Nudge,
-    /// A fresh login, and the reason again.
-    #[n(1)]
-    StepUp,
-    /// One record in three minutes, high value masked.
-    #[n(2)]
-    Throttle,
-    /// No access until two people lift it.
-    #[n(3)]
-    Suspend,
-    /// Every session and grant ends.
-    #[n(4)]
-    Revoke,
-}
-
-impl Level {
-    /// Every rung, the mildest first.
-    pub const ALL: [Level; 5] = [Level::Nudge, Level::StepUp, Level::Throttle, Level::Suspend, Level::Revoke];
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Nudge => "nudge",
-            Level::StepUp => "step_up",
-            Level::Throttle => "throttle",
-            Level::Suspend => "suspend",
-            Level::Revoke => "revoke",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-impl FromStr for Level {
-    type Err = UnknownWord;
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        const WORDS: &[&str] = &["nudge", "step_up", "throttle", "suspend", "revoke"];
-        let unknown = || UnknownWord { what: "level", given: word.to_owned(), known: WORDS };
-        Level::ALL.into_iter().find(|l| l.word() == word).ok_or_else(unknown)
-    }
-}
-
-impl serde::Serialize for Level {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(self.word())
-    }
-}
+pub use model::Level;
 
 /// The scores (nats) at which the rungs stand.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -94,7 +36,7 @@ impl Rungs {
 
     /// The highest rung that this score reaches.
     pub fn reached(&self, score: f64) -> Option<Level> {
-        Level::ALL.into_iter().rev().find(|level| score >= self.at(*level))
+        Level::ALL.iter().rev().copied().find(|level| score >= self.at(*level))
     }
 
     /// From the two that are calibrated; the others stand between and above.

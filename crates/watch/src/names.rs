@@ -27,6 +27,22 @@ impl Names {
         number
     }
 
+    /// The number of a name that was met.
+    pub(crate) fn known(&self, name: &str) -> Option<u32> {
+        self.index.get(name).copied()
+    }
+
+    /// Forgets a name; its number stands for nobody any more.
+    pub(crate) fn forget(&mut self, name: &str) {
+        let Some(number) = self.index.remove(name) else { return };
+        let nobody: Arc<str> = format!("~{number}").into();
+        if let Some(place) = self.list.get_mut(number as usize) {
+            *place = nobody.clone();
+        }
+        // So that names read back with the numbers that they have.
+        self.index.insert(nobody, number);
+    }
+
     /// The name with this number.
     pub(crate) fn name(&self, number: u32) -> &str {
         self.list.get(number as usize).map(|name| &**name).unwrap_or_default()

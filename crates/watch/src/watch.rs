@@ -63,7 +63,7 @@ pub enum Odd {
 /// Watches a stream of lines in time order.
 #[derive(Debug, Clone)]
 pub struct Watch {
-    options: Options,
+    pub(crate) options: Options,
     pub(crate) state: State,
 }
 
@@ -73,15 +73,15 @@ pub(crate) struct State {
     #[n(0)]
     now: Timestamp,
     #[n(1)]
-    staff_names: Names,
+    pub(crate) staff_names: Names,
     #[n(2)]
-    customer_names: Names,
+    pub(crate) customer_names: Names,
     #[n(3)]
     ticket_names: Names,
     #[n(4)]
     team_names: Names,
     #[n(5)]
-    people: HashMap<u32, Person>,
+    pub(crate) people: HashMap<u32, Person>,
     #[n(6)]
     roles: [Tally; Role::ALL.len()],
     #[n(7)]
@@ -89,9 +89,9 @@ pub(crate) struct State {
     #[n(8)]
     book: Book,
     #[n(9)]
-    high_value: HashSet<u32>,
+    pub(crate) high_value: HashSet<u32>,
     #[n(10)]
-    canaries: HashSet<u32>,
+    pub(crate) canaries: HashSet<u32>,
     /// Who looked at a customer for a weak reason last, and when.
     #[n(11)]
     touched: HashMap<u32, (u32, Timestamp)>,
@@ -108,7 +108,7 @@ pub(crate) struct State {
     #[n(15)]
     at_work: Vec<u32>,
     #[n(16)]
-    lines: u64,
+    pub(crate) lines: u64,
 }
 
 /// A look of which it is not known yet what became of it.

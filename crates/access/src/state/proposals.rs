@@ -44,6 +44,18 @@ pub struct Proposal {
     pub(super) customer: Option<CustomerId>,
 }
 
+impl Proposal {
+    /// Whether somebody of this role may decide about it; never about their own containment.
+    pub fn is_for(&self, staff: &StaffId, role: Role) -> bool {
+        may_decide(&self.act, staff, role)
+    }
+}
+
+fn may_decide(act: &Act, staff: &StaffId, role: Role) -> bool {
+    let is_own = matches!(act, Act::Lift { staff: contained } if contained == staff);
+    act.is_for(role) && !is_own
+}
+
 /// The proposals that wait for something, and what others have led to.
 #[derive(Debug, Clone, Default, minicbor::Encode, minicbor::Decode)]
 pub(super) struct Proposals {
@@ -70,7 +82,7 @@ impl Proposals {
 
     pub(super) fn check_proposed(&self, e: &Proposed, people: &Register, now: Timestamp) -> Result<(), Why> {
         match (&e.by, e.session) {
-            (Actor::Staff(staff), Some(session)) => check_administrator(people, staff, session, now)?,
+            (Actor::Staff(staff), Some(session)) => check_decider(&e.act, people, staff, session, now)?,
             (Actor::Operator, None) => {}
             _ => return Err(Why::BadRequest),
         }
@@ -78,16 +90,20 @@ impl Proposals {
             return Err(Why::BadRequest);
         }
         match e.act {
-            Act::Erase { .. } => Ok(()),
+            Act::Erase { .. } | Act::Lift { .. } | Act::Name { .. } => Ok(()),
             Act::AllowUnwitnessed { until } if now < until && until <= now.plus(UNWITNESSED_FOR) => Ok(()),
             Act::AllowUnwitnessed { .. } => Err(Why::BadRequest),
         }
     }
 
     pub(super) fn check_decided(&self, e: &Decided, people: &Register, now: Timestamp) -> Result<(), Why> {
-        check_administrator(people, &e.by, e.session, now)?;
+        let (session, _) = people.may_act(e.session, now)?;
+        if session.staff != e.by {
+            return Err(Why::SessionEnded);
+        }
         let open = self.open.get(&e.proposal).filter(|proposal| now < proposal.expires);
         let proposal = open.ok_or(Why::NoSuchProposal)?;
+        check_decider(&proposal.act, people, &e.by, e.session, now)?;
         match e.decision {
             Decision::Confirm if proposal.confirmed_by.contains(&e.by) => Err(Why::AlreadyConfirmed),
             Decision::Confirm | Decision::Reject => Ok(()),
@@ -117,7 +133,7 @@ impl Proposals {
     ) {
         self.open.retain(|_, proposal| now < proposal.expires);
         let expires = match e.act {
-            Act::Erase { .. } => now.plus(OPEN_FOR),
+            Act::Erase { .. } | Act::Lift { .. } | Act::Name { .. } => now.plus(OPEN_FOR),
             Act::AllowUnwitnessed { until } => now.plus(OPEN_FOR).min(until),
         };
         let proposal = Proposal {
@@ -133,20 +149,24 @@ impl Proposals {
         self.open.insert(e.proposal, proposal);
     }
 
-    pub(super) fn decide(&mut self, e: &Decided) {
-        let Some(mut proposal) = self.open.remove(&e.proposal) else { return };
+    /// What two have now confirmed.
+    pub(super) fn decide(&mut self, e: &Decided) -> Option<Act> {
+        let mut proposal = self.open.remove(&e.proposal)?;
         if e.decision == Decision::Reject {
-            return;
+            return None;
         }
         proposal.confirmed_by.push(e.by.clone());
         if proposal.confirmed_by.len() < NEEDED {
             self.open.insert(e.proposal, proposal);
-            return;
+            return None;
         }
-        match proposal.act {
+        let act = proposal.act.clone();
+        match act {
             Act::AllowUnwitnessed { until } => self.unwitnessed_until = Some(until),
             Act::Erase { .. } => drop(self.confirmed.insert(e.proposal, proposal)),
+            Act::Lift { .. } | Act::Name { .. } => {}
         }
+        Some(act)
     }
 
     /// Whom to forget: no proposal names them any more either.
@@ -167,8 +187,10 @@ impl Proposals {
     }
 }
 
-/// Whether this is an administrator, in a live session of their own at the console.
-fn check_administrator(
+/// Whether this is somebody to decide about such an act, in a live session of their own at the console; never about
+/// their own containment.
+fn check_decider(
+    act: &Act,
     people: &Register,
     staff: &StaffId,
     session: SessionId,
@@ -178,5 +200,5 @@ fn check_administrator(
     if session.staff != *staff || session.door.as_str() != AppId::CONSOLE {
         return Err(Why::SessionEnded);
     }
-    if record.role == Role::Admin { Ok(()) } else { Err(Why::NotPermitted) }
+    if may_decide(act, staff, record.role) { Ok(()) } else { Err(Why::NotPermitted) }
 }

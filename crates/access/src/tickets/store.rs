@@ -252,6 +252,20 @@ impl Tickets {
         })
     }
 
+    /// The events that came after the one with this number, in the order in which they came, with their numbers: at most
+    /// `limit`.
+    pub fn since(&self, number: i64, limit: usize) -> Result<Vec<(i64, AppId, TicketEvent)>, AccessError> {
+        let sql = "SELECT time, what, ticket, customer, by_whom, to_whom, seq, app FROM event
+                   WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let reader = lock(&self.0.reader);
+        let mut statement = reader.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = statement.query_map((number, limit), |row| {
+            Ok((row.get(6)?, AppId::new(row.get_ref(7)?.as_str()?), read_event(row)?))
+        })?;
+        Ok(events.collect::<Result<_, _>>()?)
+    }
+
     /// How many customers there are, as the apps say or at least as far as they are known (for "percent of all
     /// customers").
     pub fn customers(&self) -> u64 {

@@ -398,3 +398,57 @@ fn people(
     };
     People::new(parts).unwrap()
 }
+
+impl World {
+    /// A finding about somebody who has looked at customers without a reason, as the watch would tell it.
+    pub(crate) async fn find(&self, staff: &str, level: model::Level) -> model::FindingId {
+        use model::containment::{Contribution, Peers, Point, Usual};
+        let theirs = self.ledger.read(0, usize::MAX).unwrap().into_iter().filter_map(|record| {
+            match record.entry.event {
+                Event::Revealed(e) if e.by.staff.as_str() == staff => {
+                    Some((record.index, record.entry.time, e))
+                }
+                _ => None,
+            }
+        });
+        let theirs: Vec<_> = theirs.collect();
+        let curve = theirs.iter().enumerate().map(|(n, (entry, time, look))| {
+            let weak = theirs[..=n].iter().filter(|(.., look)| look.evidence.is_weak()).count() as i32;
+            let score = (160 * weak - if look.evidence.is_weak() { 0 } else { 30 }).min(900);
+            Point { entry: *entry, time: *time, score }
+        });
+        let mut curve: Vec<Point> = curve.collect();
+        curve.truncate(model::containment::MOST_POINTS);
+        let weighty = theirs.iter().rev().take(6).map(|(entry, _, look)| Contribution {
+            entry: *entry,
+            added: 140,
+            detector: "purpose".to_owned(),
+            evidence: Evidence::None,
+            colleague: false,
+            high_value: look.tier.is_high_value(),
+            idle: true,
+        });
+        let contributions: Vec<_> = weighty.collect();
+        let finding = model::FindingId::fresh(&OsEntropy);
+        let at = theirs.last().unwrap().0;
+        self.record(Event::Finding(Box::new(model::Finding {
+            finding,
+            staff: StaffId::new(staff),
+            role: Role::Agent,
+            detector: "purpose".to_owned(),
+            level,
+            score: curve.last().unwrap().score,
+            from: theirs[0].0,
+            at,
+            exposed: 4,
+            seen: theirs.len() as u32,
+            contributions,
+            usual: Usual { shifts: 46, one_in: Some(40), customers: 28, rows: 12 },
+            curve,
+            rungs: vec![550, 600, 850, 1100, 1700],
+            peers: Peers { people: 11, median: -120, p90: 40, highest: 210 },
+        })))
+        .await;
+        finding
+    }
+}

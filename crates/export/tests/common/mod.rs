@@ -239,6 +239,7 @@ pub fn every_kind() -> Vec<Draft> {
         })),
         Draft::plain(Event::MarkSound(MarkSound { by: marked })),
     ]);
+    drafts.extend(watched(session));
     let proposal = ProposalId::fresh(&OsEntropy);
     let by = Actor::Staff(StaffId::new("s-1"));
     drafts.push(of_subject(|subject| {
@@ -259,6 +260,64 @@ pub fn every_kind() -> Vec<Draft> {
     drafts.push(Draft::plain(Event::Erased(Erased::Before { month: Month::of(START) })));
     drafts.iter().for_each(|draft| sampled(&draft.event));
     drafts
+}
+
+/// A finding, and what is done about it.
+fn watched(session: SessionId) -> Vec<Draft> {
+    use model::containment::{Contribution, Peers, Point, Usual};
+    use model::{
+        Contained, Finding, FindingId, Level, LiftReason, Lifted, Reauthenticated, Triaged, Verdict,
+        WatchInForce, WatchMode,
+    };
+    let (finding, staff) = (FindingId::fresh(&OsEntropy), StaffId::new("s-17"));
+    let mut events = vec![Event::Finding(Box::new(Finding {
+        finding,
+        staff: staff.clone(),
+        role: Role::Agent,
+        detector: "purpose".into(),
+        level: Level::StepUp,
+        score: 640,
+        from: 1,
+        at: 9,
+        exposed: 3,
+        seen: 8,
+        contributions: vec![Contribution {
+            entry: 9,
+            added: 200,
+            detector: "purpose".into(),
+            evidence: Evidence::None,
+            colleague: false,
+            high_value: false,
+            idle: true,
+        }],
+        usual: Usual { shifts: 4, one_in: Some(50), customers: 20, rows: 2 },
+        curve: vec![Point { entry: 9, time: START, score: 640 }],
+        rungs: vec![550, 600],
+        peers: Peers::default(),
+    }))];
+    for mode in WatchMode::ALL {
+        let by = Actor::Operator;
+        events.push(Event::WatchInForce(WatchInForce { mode: *mode, throttle_minutes: 3, by }));
+    }
+    for level in Level::ALL {
+        events.push(Event::Contained(Contained {
+            staff: staff.clone(),
+            level: *level,
+            by: Actor::System,
+            session: None,
+            finding: Some(finding),
+            reason: RevokeReason::UnexplainedLooks,
+        }));
+    }
+    for verdict in Verdict::ALL {
+        events.push(Event::Triaged(Triaged { finding, by: "s-2".into(), session, verdict: *verdict }));
+    }
+    for reason in LiftReason::ALL {
+        let (staff, by) = (staff.clone(), StaffId::new("s-2"));
+        events.push(Event::Lifted(Lifted { staff, by, session, reason: *reason, purpose: None }));
+    }
+    events.push(Event::Reauthenticated(Reauthenticated { session, staff, asked: START }));
+    events.into_iter().map(Draft::plain).collect()
 }
 
 /// Does not compile when there is a new kind of entry: then add one to [`every_kind`].
@@ -284,5 +343,11 @@ fn sampled(event: &Event) {
         | Event::MarkIssued(_)
         | Event::MarkFault(_)
         | Event::MarkSound(_) => {}
+        Event::Finding(_)
+        | Event::Contained(_)
+        | Event::Lifted(_)
+        | Event::Triaged(_)
+        | Event::WatchInForce(_)
+        | Event::Reauthenticated(_) => {}
     }
 }

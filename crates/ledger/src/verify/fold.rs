@@ -11,7 +11,8 @@
 //! - `secret.*` is never shown;
 //! - where something is enforced, what a fault of the mark masks is not shown in that session until its mark is in place;
 //! - a login alone gives nobody back what was taken away;
-//! - nobody's keys are destroyed but by a proposal that two administrators confirmed (P8): `proposals.rs`.
+//! - nobody's keys are destroyed but by a proposal that two administrators confirmed (P8): `proposals.rs`;
+//! - nothing is shown to somebody whom containment shows nothing, and a suspension takes two to lift: `rungs.rs`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use model::{
     StaffStatus, Timestamp,
 };
 
-use super::proposals::Proposals;
+use super::proposals::{Proposals, What};
+use super::rungs::Rungs;
 
 /// For so long what has expired is remembered, so that a breach can name it.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -99,6 +101,22 @@ pub enum Breach {
         /// What was shown of what is masked.
         classes: ClassSet,
     },
+    /// Shown to somebody whom containment shows nothing.
+    #[error("{staff} was contained by entry {by}")]
+    Contained {
+        /// Who.
+        staff: StaffId,
+        /// The entry that says so.
+        by: u64,
+    },
+    /// Taken back by one person, where it takes two.
+    #[error("{staff} was suspended by entry {by}, and one person alone lifted it")]
+    LiftedAlone {
+        /// Who.
+        staff: StaffId,
+        /// The entry that suspended them.
+        by: u64,
+    },
     /// Suspended, and at work again by nobody's decision.
     #[error("{staff} was suspended by entry {by}, and a login alone made them active again")]
     Reinstated {
@@ -107,8 +125,10 @@ pub enum Breach {
         /// The entry that suspended them.
         by: u64,
     },
-    /// Proposed or decided by somebody who is no administrator.
-    #[error("{0} is no administrator")]
+    /// Proposed or decided by somebody for whom it is not to decide.
+    #[error(
+        "{0} is no administrator, or for what is about findings no analyst, or decides about their own access"
+    )]
     NotAdministrator(StaffId),
     /// Proposed by nobody who may.
     #[error("nobody who may propose it proposed {0}")]
@@ -172,6 +192,7 @@ pub struct Fold {
     /// What a session is not shown until its mark is in place.
     #[serde(default)]
     unmarked: HashMap<SessionId, ClassSet>,
+    rungs: Rungs,
 }
 
 /// A person's standing.
@@ -247,12 +268,18 @@ impl Fold {
                 self.seat(&e.by)?;
                 self.unmarked.remove(&e.by.session);
             }
+            Event::Contained(e) => self.rungs.contain(index, e),
+            Event::Lifted(e) => self.rungs.lift(e)?,
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
             | Event::Refused(_)
             | Event::Questioned(_)
-            | Event::IncidentOpened(_) => {}
+            | Event::IncidentOpened(_)
+            | Event::Finding(_)
+            | Event::Triaged(_)
+            | Event::WatchInForce(_)
+            | Event::Reauthenticated(_) => {}
         }
         Ok(())
     }
@@ -282,6 +309,7 @@ impl Fold {
 
     fn grant(&mut self, e: &GrantIssued) -> Result<(), Breach> {
         self.may_work(&e.staff)?;
+        self.rungs.admits(&e.staff)?;
         self.tally.grants += 1;
         let (staff, app) = (e.staff.clone(), e.app.clone());
         let held = Held { staff, app, classes: e.classes, expires: e.expires, ended: None };
@@ -303,8 +331,13 @@ impl Fold {
         Ok(())
     }
 
-    /// The viewer sits in an open session of their own, at this app's door, and may work.
+    /// The viewer sits in an open session of their own, at this app's door, may work, and may be shown something.
     fn seat(&self, by: &Viewer) -> Result<(), Breach> {
+        self.rungs.admits(&by.staff)?;
+        self.sits(by)
+    }
+
+    fn sits(&self, by: &Viewer) -> Result<(), Breach> {
         let session = self.sessions.get(&by.session).ok_or(Breach::NoSession(by.session))?;
         session.admits(&by.session, by, self.time)?;
         self.may_work(&by.staff)
@@ -333,7 +366,7 @@ impl Fold {
 
     fn propose(&mut self, e: &Proposed) -> Result<(), Breach> {
         match (&e.by, e.session) {
-            (Actor::Staff(staff), Some(session)) => self.administrator(staff, session)?,
+            (Actor::Staff(staff), Some(session)) => self.decider(&What::of(&e.act), staff, session)?,
             (Actor::Operator, None) => {}
             _ => return Err(Breach::NoProposer(e.proposal)),
         }
@@ -341,15 +374,19 @@ impl Fold {
     }
 
     fn decide(&mut self, e: &Decided) -> Result<(), Breach> {
-        self.administrator(&e.by, e.session)?;
-        self.proposals.decide(e, self.time)
+        self.decider(self.proposals.what(e.proposal)?, &e.by, e.session)?;
+        if let Some(What::Lift(staff)) = self.proposals.decide(e, self.time)? {
+            self.rungs.lift_confirmed(&staff);
+        }
+        Ok(())
     }
 
-    /// An administrator, in an open session of their own at the console.
-    fn administrator(&self, staff: &StaffId, session: SessionId) -> Result<(), Breach> {
-        self.seat(&Viewer { staff: staff.clone(), session, app: AppId::new(AppId::CONSOLE) })?;
+    /// Somebody to decide about such an act, in an open session of their own at the console; never about their own
+    /// containment.
+    fn decider(&self, what: &What, staff: &StaffId, session: SessionId) -> Result<(), Breach> {
+        self.sits(&Viewer { staff: staff.clone(), session, app: AppId::new(AppId::CONSOLE) })?;
         match self.staff.get(staff) {
-            Some(standing) if standing.role == Role::Admin => Ok(()),
+            Some(standing) if what.is_for(staff, standing.role) => Ok(()),
             _ => Err(Breach::NotAdministrator(staff.clone())),
         }
     }

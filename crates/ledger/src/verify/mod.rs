@@ -8,6 +8,7 @@ mod damage;
 mod fold;
 mod journal;
 mod proposals;
+mod rungs;
 mod source;
 mod walk;
 

@@ -20,17 +20,29 @@ pub(crate) struct Attempt {
     secret: [u8; 32],
     begun: Timestamp,
     next: Next,
+    fresh: bool,
 }
 
 impl Attempt {
     pub(crate) fn begin(entropy: &dyn Entropy, now: Timestamp, next: Next) -> Self {
-        Self { secret: random(entropy), begun: now, next }
+        Self { secret: random(entropy), begun: now, next, fresh: false }
+    }
+
+    /// The person has to prove anew who they are: being logged in at the provider is not enough.
+    pub(crate) fn afresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
+    }
+
+    /// When a fresh login was asked for, if one was.
+    pub(crate) fn asked_afresh(&self) -> Option<Timestamp> {
+        self.fresh.then_some(self.begun)
     }
 
     /// The cookie's value: what it is, and our seal on it.
     pub(crate) fn seal(&self, key: &Key, door: &AppId) -> String {
         let mut bytes = self.secret.to_vec();
         bytes.extend(self.begun.0.to_be_bytes());
+        bytes.push(u8::from(self.fresh));
         bytes.extend(self.next.as_str().as_bytes());
         bytes.extend(seal(key, door, &bytes));
         BASE64.encode(bytes)
@@ -44,10 +56,11 @@ impl Attempt {
             return None;
         }
         let (secret, rest) = said.split_first_chunk::<32>()?;
-        let (begun, next) = rest.split_first_chunk::<8>()?;
+        let (begun, rest) = rest.split_first_chunk::<8>()?;
+        let ([fresh], next) = rest.split_first_chunk::<1>()?;
         let begun = Timestamp(u64::from_be_bytes(*begun));
         let next = Next::parse(std::str::from_utf8(next).ok()?)?;
-        (now.since(begun) <= PATIENCE).then_some(Self { secret: *secret, begun, next })
+        (now.since(begun) <= PATIENCE).then_some(Self { secret: *secret, begun, next, fresh: *fresh == 1 })
     }
 
     /// What goes through the provider and must come back through the same browser.
@@ -92,6 +105,9 @@ mod tests {
         let opened = open(&desk, NOW.plus(PATIENCE)).unwrap();
         assert_eq!(opened.state(&key), attempt.state(&key));
         assert_eq!(opened.next().as_str(), "/ticket/5");
+        assert_eq!(opened.asked_afresh(), None);
+        let fresh = Attempt::begin(&OsEntropy, NOW, Next::home()).afresh(true).seal(&key, &desk);
+        assert_eq!(Attempt::open(&key, &desk, &fresh, NOW).unwrap().asked_afresh(), Some(NOW));
         assert!(open(&AppId::new("console"), NOW).is_none());
         assert!(open(&desk, NOW.plus(PATIENCE + Duration::from_millis(1))).is_none());
     }

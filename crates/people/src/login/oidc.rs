@@ -39,6 +39,8 @@ use crate::{People, cookie};
 
 /// The provider's description and keys are asked for anew after so long.
 const FRESH: Duration = Duration::from_secs(3600);
+/// So far the provider's clock may be behind ours.
+const SKEW: Duration = Duration::from_secs(60);
 /// A provider that did not answer is not asked again for so long.
 const COOLING: Duration = Duration::from_secs(5);
 
@@ -186,22 +188,26 @@ impl Oidc {
     }
 
     /// Sends the browser to the provider.
-    pub(super) async fn begin(&self, at: &Entrance, next: Next) -> Result<Response, NoLogin> {
+    pub(super) async fn begin(&self, at: &Entrance, next: Next, fresh: bool) -> Result<Response, NoLogin> {
         let parts = &at.people.0.parts;
         let key = parts.directory.key();
-        let attempt = Attempt::begin(&*parts.entropy, parts.clock.now(), next);
+        let attempt = Attempt::begin(&*parts.entropy, parts.clock.now(), next).afresh(fresh);
         let client = self.client(&at.door, &*self.provider(&*parts.clock).await?)?;
         let verifier = PkceCodeVerifier::new(attempt.verifier(key));
         let (state, nonce) = (CsrfToken::new(attempt.state(key)), Nonce::new(attempt.nonce(key)));
-        let (url, _, _) = client
+        let mut request = client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
                 move || state,
                 move || nonce,
             )
             .add_scopes(self.settings.scopes.iter().cloned().map(Scope::new))
-            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .url();
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        if fresh {
+            // OpenID Connect Core, section 3.1.2.1: the provider asks again, and says when it did.
+            request = request.set_max_age(Duration::ZERO).add_prompt(CoreAuthPrompt::Login);
+        }
+        let (url, _, _) = request.url();
         let bound = cookie::set(
             &cookie::attempt_name(&at.door),
             &attempt.seal(key, &at.door),
@@ -216,7 +222,7 @@ impl Oidc {
         at: &Entrance,
         headers: &HeaderMap,
         query: &str,
-    ) -> Result<(Identity, Next), NoLogin> {
+    ) -> Result<(Identity, Next, Option<Timestamp>), NoLogin> {
         let parts = &at.people.0.parts;
         let key = parts.directory.key();
         let said = |name| field(query.as_bytes(), name);
@@ -235,10 +241,17 @@ impl Oidc {
             return Err(NoLogin::Declined(if is_code { error } else { "an error".to_owned() }));
         }
         let code = AuthorizationCode::new(said("code").ok_or(NoLogin::Stale)?);
-        let (subject, claims) = self.exchange(at, code, &attempt).await?;
+        let (subject, claims, proved) = self.exchange(at, code, &attempt).await?;
+        let asked = attempt.asked_afresh();
+        // Section 3.1.3.7, 13: whether the person was asked again is checked, not believed.
+        if let Some(asked) = asked
+            && proved.is_none_or(|proved| proved.plus(SKEW) < asked)
+        {
+            return Err(NoLogin::NotBelieved("no fresh login: auth_time is absent or too old".to_owned()));
+        }
         let staff = parts.directory.pseudonym(self.settings.issuer.as_str(), &subject);
         let identity = claims::identify(&self.settings, staff, &subject, &claims)?;
-        Ok((identity, attempt.next().clone()))
+        Ok((identity, attempt.next().clone(), asked))
     }
 
     /// The provider's own logout page, where it has one.
@@ -249,13 +262,14 @@ impl Oidc {
         Some(url.into())
     }
 
-    /// Swaps the code for tokens and gives the subject with everything that the provider says of them.
+    /// Swaps the code for tokens and gives the subject with everything that the provider says of them, and when they
+    /// proved who they are.
     async fn exchange(
         &self,
         at: &Entrance,
         code: AuthorizationCode,
         attempt: &Attempt,
-    ) -> Result<(String, Claims), NoLogin> {
+    ) -> Result<(String, Claims, Option<Timestamp>), NoLogin> {
         let parts = &at.people.0.parts;
         let key = parts.directory.key();
         let metadata = self.provider(&*parts.clock).await?;
@@ -288,6 +302,8 @@ impl Oidc {
         .map_err(|error| NoLogin::NotBelieved(chain(&error)))?;
 
         let subject = claims.subject().clone();
+        let proved =
+            claims.auth_time().and_then(|at| u64::try_from(at.timestamp_millis()).ok()).map(Timestamp);
         let mut all = as_map(claims)?;
         if claims::groups(&self.settings, &all).is_none()
             && let Ok(request) = client.user_info(tokens.access_token().clone(), Some(subject.clone()))
@@ -301,7 +317,7 @@ impl Oidc {
                 all.entry(claim).or_insert(value);
             }
         }
-        Ok((subject.to_string(), all))
+        Ok((subject.to_string(), all, proved))
     }
 
     fn verifier(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use askama::Template;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
-use model::{AppId, Role, StaffRecord, StaffStatus};
+use model::{AppId, Role, StaffRecord, StaffStatus, Timestamp};
 use pages::{Html, Page};
 use subtle::ConstantTimeEq;
 use url::{Host, Url};
@@ -60,6 +60,7 @@ impl Personas {
         peer: Peer,
         headers: &HeaderMap,
         next: &Next,
+        fresh: bool,
     ) -> Result<Response, NoLogin> {
         only_local(peer, headers)?;
         let parts = &at.people.0.parts;
@@ -74,6 +75,7 @@ impl Personas {
             groups: self.by_role(),
             token: attempt.state(key),
             next: next.as_str(),
+            fresh,
             now: now.as_ref().map(|seated| seated.name.as_str()),
         };
         let response = Page::small("Who are you?", Html::of(&page)).respond(StatusCode::OK);
@@ -92,7 +94,7 @@ impl Personas {
         peer: Peer,
         headers: &HeaderMap,
         form: &[u8],
-    ) -> Result<(Identity, Next), NoLogin> {
+    ) -> Result<(Identity, Next, Option<Timestamp>), NoLogin> {
         only_local(peer, headers)?;
         let attempt = self.attempt(at, headers).ok_or(NoLogin::Stale)?;
         let token = field(form, "token").unwrap_or_default();
@@ -103,7 +105,9 @@ impl Personas {
         let wanted = field(form, "staff").unwrap_or_default();
         let persona = self.0.iter().find(|p| p.staff.as_str() == wanted).ok_or(NoLogin::Stale)?;
         let next = field(form, "next").and_then(|next| Next::parse(&next)).unwrap_or_else(Next::home);
-        Ok((Identity { record: record(persona), person: person(persona) }, next))
+        // Here a click is all the proof there is, and it was just made.
+        let asked = field(form, "fresh").map(|_| at.people.0.parts.clock.now());
+        Ok((Identity { record: record(persona), person: person(persona) }, next, asked))
     }
 
     fn attempt(&self, at: &Entrance, headers: &HeaderMap) -> Option<Attempt> {
@@ -125,6 +129,7 @@ struct List<'a> {
     groups: Vec<(Role, Vec<&'a Persona>)>,
     token: String,
     next: &'a str,
+    fresh: bool,
     now: Option<&'a str>,
 }
 

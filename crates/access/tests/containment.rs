@@ -297,7 +297,7 @@ enum Step {
     ContainByAnalyst(usize),
     Lift(usize),
     LoginAfresh(u8),
-    StepUp(u8),
+    Answer(u8),
     Propose(u8),
     Confirm(u8, bool),
     Look(u8),
@@ -314,7 +314,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0usize..5).prop_map(Step::ContainByAnalyst),
         1 => (0usize..6).prop_map(Step::Lift),
         2 => (10u8..40).prop_map(Step::LoginAfresh),
-        2 => (10u8..40).prop_map(Step::StepUp),
+        2 => (10u8..40).prop_map(Step::Answer),
         1 => (0u8..9).prop_map(Step::Propose),
         2 => (0u8..9, any::<bool>()).prop_map(|(n, a)| Step::Confirm(n, a)),
         6 => (0u8..60).prop_map(Step::Look),
@@ -336,7 +336,7 @@ fn drafts(step: &Step, log: &Log) -> Vec<Draft> {
         Step::ContainByAnalyst(l) => vec![by_analyst(level(l))],
         Step::Lift(reason) => vec![lift("b", 3, LiftReason::ALL[*reason], None)],
         Step::LoginAfresh(n) => vec![login(*n, &ME.into(), &app(), log.now), fresh(*n, log.now)],
-        Step::StepUp(n) => vec![stepped_up(*n)],
+        Step::Answer(n) => vec![stepped_up(*n)],
         Step::Propose(n) => vec![propose_lift(*n, "a", 2)],
         Step::Confirm(n, a) => vec![if *a { confirm(*n, "a", 2) } else { confirm(*n, "b", 3) }],
         Step::Look(n) => vec![grant(*n + 100, log), look(*n + 100)],
@@ -404,7 +404,7 @@ proptest! {
                             _ => {}
                         }
                     }
-                    if let (Step::Lift(_) | Step::StepUp(_), Some(held), None) = (step, &held, refused) {
+                    if let (Step::Lift(_) | Step::Answer(_), Some(held), None) = (step, &held, refused) {
                         prop_assert!(held.level < Level::Suspend, "one person lifted a suspension");
                     }
                 }

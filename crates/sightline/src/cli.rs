@@ -103,11 +103,14 @@ pub(crate) struct Demo {
     /// Print the URLs and the end, and nothing in between.
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// Contain by itself: what a finding reaches is put in force at once, from a fresh login to a pause.
+    #[arg(long)]
+    pub(crate) contain: bool,
 }
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { seed: 1, speed: 60.0, port: 8700, data: None, quiet: false }
+        Self { seed: 1, speed: 60.0, port: 8700, data: None, quiet: false, contain: false }
     }
 }
 

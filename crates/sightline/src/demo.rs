@@ -32,7 +32,7 @@ async fn demo(options: &Demo) -> Result<(), String> {
     let population = Population::generate(options.seed);
     let secrets = || init::secret(&OsEntropy).trim().to_owned();
     let (sign_in, feed) = (secrets(), secrets());
-    place.write_configuration(&population, &sign_in, &feed)?;
+    place.write_configuration(&population, (&sign_in, &feed), options.contain)?;
     let config = Config::load(&place.file()).map_err(|e| e.to_string())?;
 
     let (end, ending) = watch::channel(false);
@@ -99,12 +99,19 @@ impl Place {
     }
 
     /// The configuration that somebody would write who has personas for staff and the desk for an app.
-    fn write_configuration(&self, population: &Population, sign_in: &str, feed: &str) -> Result<(), String> {
+    fn write_configuration(
+        &self,
+        population: &Population,
+        (sign_in, feed): (&str, &str),
+        contain: bool,
+    ) -> Result<(), String> {
         let Self { console, gateway, desk, .. } = self;
+        let mode = if contain { "contain" } else { "shadow" };
         let mut text = format!(
             "# Written by `sightline demo`.\n\
              data = \"data\"\n\n\
              [log]\norigin = \"demo.sightline.invalid/ledger\"\n\n\
+             [watch]\nmode = \"{mode}\"\n\n\
              [console]\nlisten = \"{console}\"\npublic_url = \"http://{console}\"\n\n\
              [[app]]\nname = \"desk\"\nlisten = \"{gateway}\"\npublic_url = \"http://{gateway}\"\n\
              upstream = \"http://{desk}\"\nadapter = \"desk\"\nmode = \"enforce\"\n\n\

@@ -40,6 +40,8 @@ pub enum Happening {
         /// How many times so far.
         times: u32,
     },
+    /// Somebody was asked to log in afresh, and did.
+    LoggedInAfresh(StaffId),
     /// Access was taken away.
     Revoked {
         /// Whose.
@@ -104,6 +106,7 @@ impl fmt::Display for Happening {
             Happening::Refused { staff, way, times } => {
                 write!(f, "{staff} was refused: {way} (refusal {times})")
             }
+            Happening::LoggedInAfresh(staff) => write!(f, "{staff} was asked to log in afresh, and did"),
             Happening::Revoked { staff, by, at } => write!(f, "{by} revoked the access of {staff} at {at}"),
             Happening::NotRevoked(staff, why) => write!(f, "the access of {staff} was not revoked: {why}"),
             Happening::LockedOut(staff) => write!(f, "{staff} is locked out"),

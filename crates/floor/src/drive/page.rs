@@ -138,6 +138,11 @@ impl Page {
             && self.status != StatusCode::NOT_FOUND
     }
 
+    /// Whether it says what whoever is contained is to do.
+    pub(super) fn is_about_containment(&self) -> bool {
+        self.url.path() == "/.sightline/contained"
+    }
+
     /// The form that signs this person in, by staff id or by login.
     pub(super) fn sign_in_form(&self, staff: &str, login: &str) -> Option<Form> {
         self.forms.iter().filter(|form| form.signs_in()).find_map(|form| {

@@ -121,6 +121,7 @@ impl Worker {
     /// Notes what there is to do. Sometimes, when that is nothing, takes a ticket that waits for somebody.
     async fn see_queue(&mut self) -> Result<Progress, NoAnswer> {
         let queue = self.browser.get("/").await?;
+        let queue = self.answer_containment(queue).await?;
         if queue.shuts_out() {
             return Ok(Progress::SignedOut);
         }
@@ -147,7 +148,7 @@ impl Worker {
 
     /// Says why, if the page asks; and sees what it comes to.
     pub(super) async fn settle(&mut self, page: Page, ticket: Option<&str>) -> Result<Look, NoAnswer> {
-        let mut page = page;
+        let mut page = self.answer_containment(page).await?;
         if let Some(form) = page.why_form() {
             let form = reason(form, ticket);
             self.pace.take(15.0).await;
@@ -163,6 +164,32 @@ impl Worker {
         match page.record.as_ref().is_some_and(|record| record.is_legible) {
             true => Ok(Look::Shown(page)),
             false => Ok(Look::Nothing(page)),
+        }
+    }
+
+    /// Reads a word, or logs in afresh, if the page asks for it.
+    async fn answer_containment(&mut self, page: Page) -> Result<Page, NoAnswer> {
+        if !page.is_about_containment() {
+            return Ok(page);
+        }
+        self.pace.take(20.0).await;
+        if let Some(read) = page.forms.iter().find(|form| form.action == page.url.path() && !form.asks_why())
+        {
+            return self.browser.submit(&page, &read.clone()).await;
+        }
+        let login = page.links.iter().find(|link| link.starts_with("/.sightline/login")).cloned();
+        let Some(login) = login else { return Ok(page) };
+        let people = self.browser.get(&login).await?;
+        match people.sign_in_form(self.persona.staff.as_str(), &self.persona.login) {
+            Some(form) => {
+                let seated = self.browser.submit(&people, &form).await?;
+                self.reports.tell(Happening::LoggedInAfresh(self.persona.staff.clone())).await;
+                match seated.why_form().map(|form| reason(form, None)) {
+                    Some(form) => self.browser.submit(&seated, &form).await,
+                    None => Ok(seated),
+                }
+            }
+            None => Ok(people),
         }
     }
 

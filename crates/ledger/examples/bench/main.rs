@@ -21,7 +21,7 @@ use sightline_ledger::{Admission, Draft, Ledger, LogVerifier, Options, Record};
 const WHAT: &str = "usage: bench floor DIR | append DIR WRITERS SECONDS plain|looks | sqlite DIR WRITERS SECONDS \
                     | postgres DIR WRITERS SECONDS GATEWAYS | pg-insert DIR WRITERS SECONDS \
                     | pg-group DIR WRITERS SECONDS CLIENTS \
-                    | fill DIR ENTRIES | open DIR | replay DIR | prove DIR | verify DIR | disk DIR";
+                    | fill DIR ENTRIES | open DIR | replay DIR | prove DIR | verify DIR | disk DIR | compact DIR";
 /// How many bytes the entries of `append … plain` have.
 const ENTRY_BYTES: usize = 512;
 /// How large the floor is that `looks` come from.
@@ -56,6 +56,7 @@ fn main() {
         ["prove", dir] => prove(Path::new(dir)),
         ["verify", dir] => verify(Path::new(dir)),
         ["disk", dir] => disk(Path::new(dir)),
+        ["compact", dir] => compact(Path::new(dir)),
         _ => panic!("{WHAT}"),
     }
 }
@@ -175,12 +176,12 @@ impl Admission for Saved {
     }
 }
 
-/// A new ledger in `dir`, or the one that is there.
+/// A new ledger in `dir`, or the one that is there. It is compacted only when that is measured.
 fn ledger(dir: &Path) -> Ledger {
     if !dir.join("format").exists() {
         Ledger::create(dir, "ledger.example/bench", &Options::default()).unwrap();
     }
-    Ledger::open(dir, &Options::default(), Saved).unwrap()
+    Ledger::open(dir, &Options { compact: false, ..Options::default() }, Saved).unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -387,6 +388,25 @@ fn verify(dir: &Path) {
     let good = check(&Directory::open(dir).unwrap(), &log, tree_only, &mut |_, _| {}).unwrap();
     say("seconds", start.elapsed().as_secs_f64());
     say("per_second", good.summary.entries as f64 / start.elapsed().as_secs_f64());
+}
+
+/// What a server does in the background, at once.
+fn compact(dir: &Path) {
+    let ledger = ledger(dir);
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let done = ledger.compact(|_, _| {}).unwrap();
+    say("seconds", start.elapsed().as_secs_f64());
+    say("cpu_us", (cpu_seconds() - cpu) * 1e6 / done.entries as f64);
+    say("entries", done.entries as f64);
+    for (name, bytes) in [
+        ("journal_before", done.journal_bytes_before),
+        ("journal_after", done.journal_bytes_after),
+        ("tiles_before", done.tile_bytes_before),
+        ("tiles_after", done.tile_bytes_after),
+    ] {
+        say(name, bytes as f64);
+    }
+    runtime().block_on(ledger.close());
 }
 
 /// Bytes by what they are for.

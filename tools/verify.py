@@ -6,29 +6,20 @@ bundle (with `manifest`). Needs Python 3.9 and `cryptography`. Written from the 
 and C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof, tlog-cosignature, tlog-policy. It only reads; a
 ledger's own journal it does not read. Exit status: 0 good; 1 could not be checked; 2 damaged, rolled back or forked.
 """
-import argparse
-import base64
-import hashlib
-import json
-import re
-import sys
+import argparse, base64, gzip, hashlib, json, re, sys, zlib
 from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-KINDS = dict(enumerate((
-    "started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed "
-    "listed written refused revoked questioned proposed decided erased incident_opened").split()))
-KINDS |= {17: "finding", 18: "contained", 19: "lifted", 20: "triaged", 21: "mark_issued", 22: "mark_fault", 23: "mark_sound"}
-KINDS |= {24: "watch_in_force", 25: "reauthenticated"}
+KINDS = ("started settings_in_force policy_in_force staff_recorded session_opened session_closed grant_issued revealed listed "
+         "written refused revoked questioned proposed decided erased incident_opened finding contained lifted triaged mark_issued "
+         "mark_fault mark_sound watch_in_force reauthenticated - rule_matched canaries_planted drill_run").split()
 SECRET = 0b0111_1100_0000_0000  # the field classes secret.*
 BESIDE = {"checkpoint", "log.vkey", "trust-policy", "pruning-policy"}
 
 class Damaged(Exception): """It is not what it should be."""
 class Unusable(Exception): """It could not be checked."""
-
 def read_text(path): return path.read_bytes().decode("utf-8", "replace")  # newlines as they are
-
 def unbase64(text, what):
     try:
         raw = base64.b64decode(text, validate=True)
@@ -53,9 +44,7 @@ class Key:
     def signed(self, note):
         """Whether this key signed the note; for a cosigner, when. A wrong signature of this key is damage."""
         found = None
-        for name, key_id, signature in note.signatures:
-            if (name, key_id) != (self.name, self.id):
-                continue
+        for signature in (sig for name, key_id, sig in note.signatures if (name, key_id) == (self.name, self.id)):
             message, found = note.text.encode(), True
             if self.kind == 4:
                 found, signature = int.from_bytes(signature[:8], "big"), signature[8:]
@@ -121,20 +110,17 @@ class Policy:
 
 def leaf_hash(entry): return hashlib.sha256(b"\0" + entry).digest()
 def node_hash(left, right): return hashlib.sha256(b"\1" + left + right).digest()
-
 def root_of(hashes):
     """RFC 6962 section 2.1: the left subtree is the largest power of two that leaves a right one."""
     if len(hashes) < 2:
         return hashes[0] if hashes else hashlib.sha256().digest()
     left = 1 << (len(hashes) - 1).bit_length() - 1
     return node_hash(root_of(hashes[:left]), root_of(hashes[left:]))
-
 def root_of_levels(levels):
     rest = []
     for hashes in levels:
         rest = [root_of(hashes + rest)] if hashes or rest else []
     return root_of(rest)
-
 def inclusion_holds(leaf, index, size, path, root):
     """RFC 9162 section 2.1.3.2."""
     at, last, found = index, size - 1, leaf
@@ -155,7 +141,6 @@ def tile_path(level, number, width=256):
     while number := number // 1000:
         groups.insert(0, f"x{number % 1000:03}")
     return f"tile/{level}/" + "/".join(groups) + (f".p/{width}" if width < 256 else "")
-
 def cbor(data, at=0):
     """One item of deterministic CBOR: definite lengths, shortest numbers, no absent field at the end of an array."""
     first, at = data[at], at + 1
@@ -180,7 +165,6 @@ def cbor(data, at=0):
     if first in (0xF4, 0xF5, 0xF6):
         return {0xF4: False, 0xF5: True, 0xF6: None}[first], at
     raise ValueError("not CBOR of an entry")
-
 def decode(index, data):
     """(time, kind, fields) of an entry."""
     try:
@@ -189,16 +173,14 @@ def decode(index, data):
             raise ValueError("bytes after the end")
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise Damaged(f"entry {index} cannot be read: {error}") from None
-    return time, KINDS.get(kind, f"kind {kind}"), fields
+    return time, (KINDS[kind:kind + 1] or [f"kind {kind}"])[0], fields
 
 class Rules:
     """No look, list or write but in an open session of its viewer; no look but under a grant in force that covers
     it; nothing behind a revocation; time never goes back."""
     def __init__(self):
         self.time, self.counts = 0, {}
-        self.unmarked = {}  # session -> the classes that it is shown no more until its mark is in place
         self.staff, self.held = {}, {}  # name -> entry that suspended; id -> [staff, app, classes, expires, ended]
-        self.rungs, self.lifts = {}, {}  # name -> (rung of containment, entry); proposal -> (name, who confirmed)
     def take(self, index, time, kind, fields):
         try:
             if time < self.time:
@@ -218,31 +200,11 @@ class Rules:
             self.end(index, name)
     def session_opened(self, _, session, staff, app, token, expires): self.keep(b"s" + session, staff, app, 0, expires)
     def grant_issued(self, index, grant, staff, app, subject, tier, classes, purpose, evidence, expires, *_):
-        self.shown(staff)
         self.keep(b"g" + grant, staff, app, classes, expires)
     def keep(self, key, staff, app, classes, expires):
         if self.staff.get(staff, 0) is not None or key in self.held:
             raise Damaged(f"{staff} is not staff or was suspended, or its id was there already")
         self.held[key] = [staff, app, classes, expires, None]
-    def contained(self, index, staff, level, *_): self.rungs[staff] = (level, index)
-    def lifted(self, index, staff, *_):
-        level, by = self.rungs.pop(staff, (0, 0))
-        if level >= 3:
-            raise Damaged(f"{staff} was suspended by entry {by}, and one person alone lifted it")
-    def proposed(self, index, proposal, act, by, *_):
-        if act[0] == 2:
-            self.lifts[proposal] = (act[1][0], {by[1][0]} if by[0] == 0 else set())
-    def decided(self, index, proposal, by, session, decision):
-        staff, confirmed = self.lifts.pop(proposal, (None, set()))
-        if staff is not None and decision == 0:
-            if len(confirmed | {by}) < 2:
-                self.lifts[proposal] = (staff, confirmed | {by})
-            else:
-                self.rungs.pop(staff, None)
-    def shown(self, staff):
-        level, by = self.rungs.get(staff, (0, 0))
-        if level in (1, 3, 4):
-            raise Damaged(f"{staff} was contained by entry {by}")
     def session_closed(self, index, session, why): self.end(index, b"s" + session)
     def revoked(self, index, target, *_):
         kind, (who,) = target
@@ -253,24 +215,12 @@ class Rules:
         """Ends a session or a grant, or all of a person's."""
         for held in [self.held[who]] if who in self.held else [h for h in self.held.values() if h[0] == who]:
             held[4] = index if held[4] is None else held[4]
-    def revealed(self, index, response, by, subject, tier, action, classes, evidence, grant, mode, *_):
+    def revealed(self, index, response, by, subject, tier, action, classes, evidence, grant, *_):
         self.seat(by, classes)
-        self.marked(by, classes, mode)
         self.admits(b"g" + grant, by, classes, "grant")
-    def listed(self, index, response, by, action, rows, subjects, classes, mode, *_):
-        self.seat(by, classes)
-        self.marked(by, classes, mode)
+    def listed(self, index, response, by, action, rows, subjects, classes, *_): self.seat(by, classes)
     def written(self, index, response, by, *_): self.seat(by, 0)
-    def mark_issued(self, index, mark, by, *_): self.seat(by, 0)
-    def mark_fault(self, index, by, what, masks, *_): self.unmarked[by[1]] = self.unmarked.get(by[1], 0) | masks
-    def mark_sound(self, index, by, *_):
-        self.seat(by, 0)
-        self.unmarked.pop(by[1], None)
-    def marked(self, by, classes, mode):
-        if mode == 1 and classes & self.unmarked.get(by[1], 0):
-            raise Damaged("it shows what is masked while its session's mark is not in place")
     def seat(self, by, classes):
-        self.shown(by[0])
         self.admits(b"s" + by[1], by, 0, "session")
         if classes & SECRET:
             raise Damaged("it shows what is never shown")
@@ -297,21 +247,37 @@ def check_receipt(text, path, key, policy, rules=None):
     if rules: rules.take(index, time, kind, fields)
     return {"index": index, "time_ms": time, "kind": kind, "size": checkpoint.size, "cosigned": checkpoint.cosigned}
 
+def fetch(root, level, number, width):
+    """A tile, or the full one that it is the beginning of, and whether it is that. In a compacted ledger full bundles are
+    packed, and the tiles of hashes that they give are left out."""
+    path, full = tile_path(level, number, width), tile_path(level, number)
+    packed = root / (tile_path("entries", number) + ".gz")
+    for name in (path, full):
+        if (root / name).is_file():
+            return (root / name).read_bytes(), name == path
+    if str(level) not in ("0", "entries") or not packed.is_file():
+        raise Damaged(f"{path} is missing")
+    data = unpack(packed, full)
+    return data if level == "entries" else b"".join(map(leaf_hash, cut(data, "entries", 256)[0])), path == full
+def unpack(packed, name):
+    try:
+        return gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise Damaged(f"{name} cannot be unpacked: {error}") from None
+def cut(data, level, most):
+    items, at = [], 0
+    while at < len(data) and len(items) < most:
+        begin = at + 2 * (level == "entries")
+        at = begin + (int.from_bytes(data[at:begin], "big") if level == "entries" else 32)
+        items.append(data[begin:at])
+    return items, at
 def tile(root, level, number, width):
     """The hashes or entries of a tile; for a partial tile that is gone, the beginning of the full one."""
-    path, items, at = tile_path(level, number, width), [], 0
-    name = next((name for name in (path, tile_path(level, number)) if (root / name).is_file()), None)
-    if not name:
-        raise Damaged(f"{path} is missing")
-    data = (root / name).read_bytes()
-    while at < len(data) and (name == path or len(items) < width):
-        head, length = (2, int.from_bytes(data[at:at + 2], "big")) if level == "entries" else (0, 32)
-        items.append(data[at + head:at + head + length])
-        at += head + length
-    if level == "entries" and (len(items) != width or at > len(data)):
-        raise Damaged(f"{path} does not hold {width} entries")
+    data, whole = fetch(root, level, number, width)
+    items, end = cut(data, level, len(data) if whole else width)
+    if level == "entries" and (len(items) != width or end > len(data)):
+        raise Damaged(f"{tile_path(level, number, width)} does not hold {width} entries")
     return items
-
 def compare(root, level, number, computed):
     path, found = tile_path(level, number, len(computed)), tile(root, level, number, len(computed))
     if found != computed:
@@ -336,7 +302,6 @@ def check_log(root, key, policy, known):
             compare(root, level, number // 256, levels[level])
             levels[level], full = [], root_of(levels[level])
             carry(level + 1, number // 256, full)
-
     for number in range(-(-checkpoint.size // 256)):
         first, width = number * 256, min(256, checkpoint.size - number * 256)
         entries = tile(root, "entries", number, width)
@@ -358,22 +323,20 @@ def check_log(root, key, policy, known):
         raise Damaged(f"the {checkpoint.size} entries do not have the root that the checkpoint says")
     check_strays(root, checkpoint.size)
     return {"origin": key.name, "entries": checkpoint.size, "counts": rules.counts, "cosigned": checkpoint.cosigned}
-
 def check_strays(root, size):
     """What is no part of a log, and partial tiles that are not the beginning of what they grew into."""
     paths = (file.relative_to(root).as_posix() for file in root.rglob("*") if not file.is_dir())
     for path in sorted(path for path in paths if path not in BESIDE and not path.endswith(".new")):
-        match = re.fullmatch(r"tile/(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", path)
+        plain = path[:-3] if re.fullmatch(r"tile/entries/[x0-9/]*\.gz", path) else path
+        match = re.fullmatch(r"tile/(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", plain)
         level, number, width = (match[1], re.sub("[x/]", "", match[2]), match[3] or 256) if match else (0, 0, 0)
         number, width = int(number), int(width)
-        if not match or tile_path(level, number, width) != path or not 0 < width < 256 + (not match[3]):
+        if not match or tile_path(level, number, width) != plain or not 0 < width < 256 + (not match[3]):
             raise Damaged(f"{path} is no part of a log")
         now = min(256, (size if level == "entries" else size >> 8 * int(level)) - number * 256)
-        if width < now:
-            whole = next(p for p in (tile_path(level, number, now), tile_path(level, number)) if (root / p).is_file())
-            if not (root / whole).read_bytes().startswith((root / path).read_bytes()):
-                raise Damaged(f"{path} is not the beginning of the tile that it grew into")
-
+        twice = plain != path and (root / plain).is_file() and unpack(root / path, path) != (root / plain).read_bytes()
+        if twice or width < now and not fetch(root, level, number, now)[0].startswith((root / path).read_bytes()):
+            raise Damaged(f"{path} is not the beginning of the tile that it grew into")
 def check_bundle(root, key, policy):
     note = Note(read_text(root / "manifest"), "manifest")
     lines = note.text.split("\n")
@@ -394,7 +357,6 @@ def check_bundle(root, key, policy):
         if path != f"receipts/{index:012}.tlog-proof" or not read_text(there[path]).endswith("\n\n" + note):
             raise Damaged(f"{path} is the receipt of entry {index}, or leads to another checkpoint")
     return {"origin": key.name, "files": len(listed), "receipts": len(receipts)}
-
 def check(path, options, policy):
     ledger = next((dir for dir in (path / "ledger", path / "data/ledger", path) if (dir / "format").is_file()), None)
     lying = (ledger or path) / "log.vkey"
@@ -411,7 +373,6 @@ def check(path, options, policy):
         return check_bundle(path, key, policy)
     known = [Checkpoint(Path(file).read_text(), file, key) for file in options.checkpoint]
     return check_log(ledger / "public" if ledger else path, key, policy, known)
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", metavar="PATH", type=Path)
@@ -432,6 +393,5 @@ def main():
         said = ("good", "NOT CHECKED", "DAMAGED")[code], *(f"{k} {v}" for k, v in answer.items() if k != "good")
         print(json.dumps({"path": str(path), **answer}) if options.json else f"{path}: {', '.join(said)}")
     return worst
-
 if __name__ == "__main__":
     sys.exit(main())

@@ -29,6 +29,9 @@ const BENCH_PACKAGES: &[Package] = &[
     Package { name: "wrk", proof: "/usr/bin/wrk" },
 ];
 
+/// What a journal can be in, besides files.
+const DATABASE_PACKAGES: &[Package] = &[Package { name: "postgresql", proof: "/usr/lib/postgresql" }];
+
 /// What pictures of pages, and videos of them, are made with.
 const PICTURE_PACKAGES: &[Package] = &[
     Package { name: "chromium", proof: "/usr/bin/chromium" },
@@ -51,6 +54,11 @@ pub(crate) fn prepare_for_tests() -> Outcome {
 /// Installs what the benchmarks run next to.
 pub(crate) fn prepare_for_benches() -> Outcome {
     install(&missing(BENCH_PACKAGES))
+}
+
+/// Installs the database that a journal can be in.
+pub(crate) fn prepare_for_databases() -> Outcome {
+    install(&missing(DATABASE_PACKAGES))
 }
 
 /// Installs what renders and films marked pages.

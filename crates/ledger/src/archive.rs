@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::books::read;
 use crate::draft::Record;
 use crate::error::LedgerError;
-use crate::journal::{FileJournal, JournalReader};
+use crate::journal::{FileJournal, JournalReader, Place};
 use crate::layout::Layout;
 use crate::options::Options;
 use crate::receipt::LogVerifier;
@@ -31,11 +31,14 @@ impl Archive {
         let vault =
             Vault::open(&layout.customer_keys(), &layout.read_master_key(disk)?, options.entropy.clone())?;
         let mut size = 0;
-        let (journal, _) =
-            FileJournal::read_only(options.disk.clone(), &layout.journal(), 0, &mut |batch| {
+        let (journal, _) = FileJournal::read_only(
+            Place::new(options.disk.clone(), layout.journal(), layout.public()),
+            0,
+            &mut |batch| {
                 size = batch.end();
                 Ok(())
-            })?;
+            },
+        )?;
         Ok(Self { journal, vault, verifier, size })
     }
 

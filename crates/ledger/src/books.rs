@@ -12,7 +12,7 @@ use crate::disk::{Disk, Readers, replace};
 use crate::draft::{Record, opens};
 use crate::error::{At, LedgerError};
 use crate::head::HeadStore;
-use crate::journal::{Batch, JournalReader};
+use crate::journal::{Batch, Compaction, JournalReader, Order, compact};
 use crate::note::grease;
 use crate::receipt::Receipt;
 use crate::shelf::{Shelf, TileStore};
@@ -20,7 +20,7 @@ use crate::snapshot::SnapshotStore;
 use crate::tile::TilePath;
 use crate::tiler::Edge;
 use crate::tree::Hash;
-use crate::vault::Vault;
+use crate::vault::{Sealed, Vault};
 
 /// What is read of an open ledger.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct Books {
     pub(crate) witnessed: bool,
     /// For grease.
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Held by whoever compacts.
+    pub(crate) compacting: Mutex<()>,
     /// How many entries are durable.
     pub(crate) durable: watch::Sender<u64>,
     /// Set once, by whoever meets the first fatal error.
@@ -184,6 +186,21 @@ impl Books {
         Ok(written)
     }
 
+    /// Compacts what of the journal can be.
+    pub(crate) fn compact(
+        &self,
+        progress: &mut dyn FnMut(u64, u64),
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Compaction, LedgerError> {
+        let Some(files) = self.journal.files() else { return Ok(Compaction::default()) };
+        // One at a time: two would write the same files.
+        let _held = self.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that cannot be read is not started from.
+        let snapshot = self.snapshots.load().ok().flatten().map_or(0, |(checkpoint, _)| checkpoint.size);
+        let (vault, published) = (&self.vault, self.published().size);
+        compact(files, &mut Order { vault, published, snapshot, progress, stops })
+    }
+
     /// Up to `most` full tiles that may not be durable, where they are, and how many there are besides.
     pub(crate) fn take_unsynced(&self, most: usize) -> (TileStore, Vec<TilePath>, usize) {
         let mut shelf = self.shelf();
@@ -248,7 +265,12 @@ pub(crate) fn read(
 
 /// Reads an item of the journal. What opens must open its own entry: openings that were moved from one entry to
 /// another would point at the wrong customer.
-pub(crate) fn record(vault: &Vault, index: u64, entry: &[u8], sealed: &[u8]) -> Result<Record, LedgerError> {
+pub(crate) fn record(
+    vault: &Vault,
+    index: u64,
+    entry: &[u8],
+    sealed: Sealed<'_>,
+) -> Result<Record, LedgerError> {
     let entry = Entry::decode(entry).map_err(|source| LedgerError::Entry { index, source })?;
     let openings = vault.open_all(index, sealed)?;
     let known: Option<Vec<Opening>> = openings.iter().cloned().collect();

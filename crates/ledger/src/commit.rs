@@ -55,9 +55,30 @@ struct Group {
 }
 
 /// What is committed together, and whether it is the last.
+#[derive(Default)]
 struct Round {
     groups: Vec<Group>,
+    /// About how many bytes they take.
+    bytes: usize,
     closing: Option<oneshot::Sender<()>>,
+}
+
+impl Round {
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.closing.is_some()
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Append { drafts, weight, reply } => {
+                self.bytes += weight;
+                self.groups.push(Group { drafts, reply });
+            }
+            // A turn absorbs it too.
+            Order::Follow => {}
+            Order::Close { done } => self.closing = Some(done),
+        }
+    }
 }
 
 /// A group that was decided on. Nobody is told before its batch is durable: a refusal, too, may rest on what is
@@ -151,47 +172,35 @@ impl Committer {
 
     fn take_orders(&mut self) -> Option<oneshot::Sender<()>> {
         while let Some(first) = self.orders.blocking_recv() {
-            let Round { groups, closing } = self.drain(first);
+            let mut round = Round::default();
+            round.take(first);
+            self.drain(&mut round);
             if self.books.has_stopped() {
-                return closing;
+                return round.closing;
             }
-            let goes_on = if groups.is_empty() { self.follow() } else { self.commit(groups) };
-            if !goes_on || closing.is_some() {
-                return closing;
+            let goes_on = if round.groups.is_empty() { self.follow() } else { self.commit(&mut round) };
+            if !goes_on || round.closing.is_some() {
+                return round.closing;
             }
         }
         None
     }
 
     /// Everything that queued up, most of it during the last sync: nothing waits for more to come.
-    fn drain(&mut self, first: Order) -> Round {
-        let mut round = Round { groups: Vec::new(), closing: None };
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Append { drafts, weight, reply } => {
-                    bytes += weight;
-                    round.groups.push(Group { drafts, reply });
-                }
-                // A turn absorbs it too.
-                Order::Follow => {}
-                Order::Close { done } => {
-                    round.closing = Some(done);
-                    return round;
-                }
-            }
-            next = if bytes < BATCH_BYTES { self.orders.try_recv().ok() } else { None };
+    fn drain(&mut self, round: &mut Round) {
+        while !round.is_full()
+            && let Ok(order) = self.orders.try_recv()
+        {
+            round.take(order);
         }
-        round
     }
 
     /// One batch, tried again while that may help; whether the ledger goes on after it.
-    fn commit(&mut self, mut groups: Vec<Group>) -> bool {
+    fn commit(&mut self, round: &mut Round) -> bool {
         let started = Instant::now();
         let mut is_first = true;
         loop {
-            match self.try_commit(&mut groups) {
+            match self.try_commit(round) {
                 Ok(()) => return true,
                 Err(Setback::Again(why)) if started.elapsed() < self.patience => {
                     if std::mem::take(&mut is_first) {
@@ -202,7 +211,7 @@ impl Committer {
                 // To try again what may have been appended could append it twice.
                 Err(Setback::Again(why) | Setback::Unknown(why)) => {
                     tracing::error!(%why, "the journal takes no entries: nothing can be shown");
-                    for Group { reply, .. } in groups {
+                    for Group { reply, .. } in round.groups.drain(..) {
                         let _ = reply.send(Err(AppendError::Unavailable));
                     }
                     return true;
@@ -236,11 +245,13 @@ impl Committer {
         }
     }
 
-    /// Decides on the groups, makes what is admitted durable, and answers. After a setback they are in `groups`
+    /// Decides on the groups, makes what is admitted durable, and answers. After a setback they are in the round
     /// again, and admission is where it was.
-    fn try_commit(&mut self, groups: &mut Vec<Group>) -> Result<(), Setback> {
+    fn try_commit(&mut self, round: &mut Round) -> Result<(), Setback> {
         self.absorb(|journal, tip, visitor| journal.begin(tip, visitor))?;
-        let decided = self.decide(std::mem::take(groups));
+        // What came while others had their turn need not wait for the next one.
+        self.drain(round);
+        let decided = self.decide(std::mem::take(&mut round.groups));
         if decided.iter().all(|group| group.admitted().is_empty()) {
             self.journal.pass();
             answer(decided, |_| Vec::new());
@@ -257,7 +268,7 @@ impl Committer {
                 self.admission.undo();
                 // A key that was made for the batch may be lost with it.
                 self.books.vault.forget();
-                groups.extend(decided.into_iter().map(Decided::taken_back));
+                round.groups.extend(decided.into_iter().map(Decided::taken_back));
                 Err(setback)
             }
         }

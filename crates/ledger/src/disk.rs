@@ -36,6 +36,8 @@ pub trait Disk: Send + Sync + Debug {
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     /// Puts `from` in the place of `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and what is in it. It may be gone already.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
@@ -128,6 +130,10 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {

@@ -165,6 +165,24 @@ pub enum LedgerError {
     /// The database of the journal cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// A packed bundle, which holds what compacted segments of the journal hold nowhere else, cannot be used.
+    #[error(
+        "{}: {why}. Entries stand in it that the journal, which was compacted, does not hold again. Nothing was changed: restore the file from a backup, or pack it (gzip) from any copy of what this log published", path.display()
+    )]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A segment of the journal that was compacted does not say what it did.
+    #[error(
+        "{}: compacted, it would not say what it does (if customers were erased meanwhile, this is expected). It was left as it is, and is tried again the next time", path.display()
+    )]
+    Compaction {
+        /// The segment.
+        path: PathBuf,
+    },
     /// The store of customer keys failed.
     #[error("{}: {source}", path.display())]
     Keys {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::books::Published;
-use crate::disk::Disk;
+use crate::disk::{Disk, Readers, replace};
 use crate::error::{At, LedgerError};
 use crate::note::SignerKey;
 use crate::options::Options;
@@ -26,7 +26,9 @@ use crate::receipt::LogVerifier;
 use crate::vault::MasterKey;
 
 /// What the file `format` says.
-pub(crate) const FORMAT: &str = "sightline ledger 2\n";
+pub(crate) const FORMAT: &str = "sightline ledger 3\n";
+/// The version without compacted segments. It is read, and becomes this one when the ledger is opened.
+const UNCOMPACTED: &str = "sightline ledger 2\n";
 
 /// The paths of a ledger.
 #[derive(Debug, Clone)]
@@ -105,7 +107,7 @@ impl Layout {
     pub(crate) fn check(&self, disk: &dyn Disk) -> Result<(), LedgerError> {
         let path = self.format();
         let found = self.read(disk, &path, "format")?;
-        if *found != FORMAT {
+        if *found != FORMAT && *found != UNCOMPACTED {
             return Err(LedgerError::Format {
                 path,
                 found: found.trim_end().to_owned(),
@@ -113,6 +115,15 @@ impl Layout {
             });
         }
         Ok(())
+    }
+
+    /// Says that the ledger is of this version, before anything is written that the one before cannot read.
+    pub(crate) fn renew(&self, disk: &dyn Disk) -> Result<(), LedgerError> {
+        let path = self.format();
+        if *self.read(disk, &path, "format")? == FORMAT {
+            return Ok(());
+        }
+        replace(disk, &path, FORMAT.as_bytes(), Readers::All).at("write", &path)
     }
 
     pub(crate) fn read_signing_key(&self, disk: &dyn Disk) -> Result<SignerKey, LedgerError> {

@@ -21,8 +21,8 @@ use crate::disk::{Readers, replace};
 use crate::draft::{Draft, MAX_GROUP, MAX_GROUP_BYTES, Record};
 use crate::error::{AppendError, At, LedgerError, Malformed};
 use crate::head::HeadStore;
-use crate::journal::FileJournal;
 use crate::journal::postgres::aside;
+use crate::journal::{Compaction, FileJournal};
 use crate::layout::{FORMAT, Layout};
 use crate::manifest::Manifest;
 use crate::note::SignerKey;
@@ -112,6 +112,7 @@ impl Ledger {
         layout.check(&**disk)?;
         let path = layout.lock();
         let lock = disk.lock(&path).at("lock", &path)?.ok_or(LedgerError::Locked { path })?;
+        layout.renew(&**disk)?;
         let signer = Arc::new(layout.read_signing_key(&**disk)?);
         let verifier = LogVerifier::new(signer.public().clone());
         let master = layout.read_master_key(&**disk)?;
@@ -159,14 +160,20 @@ impl Ledger {
             checkpoint_path: layout.checkpoint(),
             witnessed: options.witnessed,
             entropy: options.entropy.clone(),
+            compacting: Mutex::default(),
             durable: watch::Sender::new(size),
             stopped: AtomicBool::new(false),
         });
         books.publish_all()?;
 
         let publisher = start_publisher(books.clone(), options)?;
-        let snapshotter =
-            Snapshotter::start(books.clone(), options.fatal.clone(), options.snapshot_every, began_at)?;
+        let snapshotter = Snapshotter::start(
+            books.clone(),
+            options.fatal.clone(),
+            options.compact,
+            options.snapshot_every,
+            began_at,
+        )?;
         let (orders, queue) = mpsc::channel(QUEUE);
         if options.database.is_some() {
             start_follower(orders.downgrade(), options.follow_every)?;
@@ -293,6 +300,14 @@ impl Ledger {
     /// how many tiles were written.
     pub fn rebuild_tiles(&self, mut progress: impl FnMut(u64, u64)) -> Result<u64, LedgerError> {
         self.books.rebuild_tiles(&mut progress)
+    }
+
+    /// Packs full segments of the journal whose entries are published, and the bundles and tiles that hold them, into
+    /// less: the same is read from them, and served. It may be interrupted at any time. `progress` hears of entries: so
+    /// many, of so many. Does nothing where the journal is in a database.
+    pub fn compact(&self, mut progress: impl FnMut(u64, u64)) -> Result<Compaction, LedgerError> {
+        self.books.publish()?;
+        self.books.compact(&mut progress, &|| self.books.has_stopped())
     }
 
     /// What receipts of this log verify with.

@@ -32,6 +32,8 @@ pub struct Options {
     pub witnessed: bool,
     /// After how many entries a snapshot is written, so that the next start replays no more than about these.
     pub snapshot_every: u64,
+    /// Whether old segments are compacted in the background, after a snapshot.
+    pub compact: bool,
     /// A segment of the journal ends after this many bytes.
     pub segment_bytes: u64,
     /// How long an entry waits for a database that cannot be reached, before its caller is told.
@@ -53,6 +55,7 @@ impl Default for Options {
             publish_every: Duration::from_secs(1),
             witnessed: false,
             snapshot_every: 100_000,
+            compact: true,
             segment_bytes: 64 * 1024 * 1024,
             patience: Duration::from_secs(5),
             follow_every: Duration::from_millis(150),

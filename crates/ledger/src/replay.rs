@@ -128,13 +128,13 @@ impl Start<'_> {
         known: u64,
         admission: &mut dyn Admission,
     ) -> Result<Box<dyn Journal>, LedgerError> {
-        replay.note_root(self.promised);
+        replay.note_root(self.promised)?;
         self.store.journal(self.layout, self.options, known, self.promised.size, &mut |batch| {
             if replay.awaited.is_some() {
                 return replay.meet(batch, admission);
             }
             replay.shelf.take(batch)?;
-            replay.note_root(self.promised);
+            replay.note_root(self.promised)?;
             for record in records(self.vault, batch) {
                 let record = record?;
                 replay.erase_again(&record, self.vault)?;
@@ -203,10 +203,12 @@ impl Replay {
         Ok(())
     }
 
-    fn note_root(&mut self, promised: &Checkpoint) {
-        if self.shelf.size() == promised.size {
-            self.root_at_head = Some(self.shelf.root());
+    /// Batches that were compacted into one may have been published one by one.
+    fn note_root(&mut self, promised: &Checkpoint) -> Result<(), LedgerError> {
+        if self.root_at_head.is_none() && self.shelf.size() >= promised.size {
+            self.root_at_head = Some(self.shelf.root_at(promised.size)?);
         }
+        Ok(())
     }
 
     /// Destroys again what is destroyed already, should an old copy of the keys have been put back.

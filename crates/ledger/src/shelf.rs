@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, replace_derived};
 use crate::error::{At, LedgerError};
 use crate::journal::{Batch, JournalReader};
+use crate::packed;
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
 use crate::tiler::{Edge, Tiler};
 use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
@@ -233,7 +234,19 @@ pub(crate) struct TileStore {
 impl TileStore {
     fn read(&self, tile: TilePath) -> Result<Vec<u8>, LedgerError> {
         let path = self.dir.join(tile.to_string());
-        self.disk.read(&path).at("read", &path)
+        match self.disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let packed = packed::read_tile(&*self.disk, &self.dir, tile).at("unpack", &path)?;
+                packed.ok_or(error).at("read", &path)
+            }
+            read => read.at("read", &path),
+        }
+    }
+
+    /// Whether compaction left this tile out, and the packed bundle gives it.
+    fn is_packed(&self, tile: TilePath, bytes: &[u8]) -> bool {
+        let packed = packed::read_tile(&*self.disk, &self.dir, tile);
+        packed.is_ok_and(|packed| packed.is_some_and(|packed| packed == bytes))
     }
 
     /// Makes tiles durable, and the names that lead to them.
@@ -241,7 +254,14 @@ impl TileStore {
         let mut dirs = BTreeSet::new();
         for tile in tiles {
             let path = self.dir.join(tile.to_string());
-            self.disk.append(&path).and_then(|mut file| file.sync()).at("sync", &path)?;
+            match self.disk.append(&path).and_then(|mut file| file.sync()) {
+                // It was packed since, which made it durable.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    packed::read_tile(&*self.disk, &self.dir, *tile).at("unpack", &path)?.ok_or(error)
+                }
+                synced => synced.map(|()| Vec::new()),
+            }
+            .at("sync", &path)?;
             dirs.extend(
                 path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir)).map(PathBuf::from),
             );
@@ -265,7 +285,11 @@ impl TileStore {
             Ok(_) => {
                 tracing::warn!(path = %path.display(), "a tile differs from the journal and is written again")
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if tile.is_full() && self.is_packed(tile, bytes) {
+                    return Ok(false);
+                }
+            }
             Err(source) => return Err(LedgerError::Disk { doing: "read", path, source }),
         }
         if let Some(parent) = path.parent() {

@@ -1,4 +1,4 @@
-//! The thread that writes snapshots, beside those that commit and publish.
+//! The thread that writes snapshots and then compacts what lies below them, beside those that commit and publish.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +44,7 @@ impl Snapshotter {
     pub(crate) fn start(
         books: Arc<Books>,
         fatal: Arc<dyn Fatal>,
+        compacts: bool,
         every: u64,
         last: u64,
     ) -> Result<Self, LedgerError> {
@@ -51,7 +52,7 @@ impl Snapshotter {
         let (is_busy, is_closing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let write = {
             let (is_busy, is_closing) = (is_busy.clone(), is_closing.clone());
-            move || run(&books, &*fatal, &wanted, &is_busy, &is_closing)
+            move || run(&books, &*fatal, compacts, &wanted, &is_busy, &is_closing)
         };
         let thread = std::thread::Builder::new().name("ledger-snapshot".to_owned());
         let thread = thread.spawn(write).map_err(LedgerError::Thread)?;
@@ -88,6 +89,7 @@ impl Snapshotter {
 fn run(
     books: &Books,
     fatal: &dyn Fatal,
+    compacts: bool,
     wanted: &Receiver<Moment>,
     is_busy: &AtomicBool,
     is_closing: &AtomicBool,
@@ -102,7 +104,24 @@ fn run(
             }
             return;
         }
+        if compacts {
+            compact(books, is_closing);
+        }
         is_busy.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Nothing depends on it: what cannot be compacted is left as it is, and whatever is wrong with the disk, the next write
+/// of an entry meets it too.
+fn compact(books: &Books, is_closing: &AtomicBool) {
+    let stops = || is_closing.load(Ordering::Relaxed) || books.has_stopped();
+    match books.compact(&mut |_, _| {}, &stops) {
+        Ok(done) if done.segments > 0 => {
+            let (before, after) = (done.bytes_before(), done.bytes_after());
+            tracing::info!(entries = done.entries, before, after, "old entries were compacted");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "old entries were not compacted"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::database::Database;
 use crate::error::{DatabaseError, LedgerError};
 use crate::journal::postgres::{self, DatabaseKeys, Owner, PgJournal, Reader, Session};
-use crate::journal::{BatchVisitor, FileJournal, Journal};
+use crate::journal::{BatchVisitor, FileJournal, Journal, Place};
 use crate::layout::Layout;
 use crate::note::SignerKey;
 use crate::options::Options;
@@ -70,8 +70,8 @@ impl Store {
     ) -> Result<Box<dyn Journal>, LedgerError> {
         Ok(match self {
             Self::Files => {
-                let (disk, dir) = (options.disk.clone(), layout.journal());
-                Box::new(FileJournal::open(disk, &dir, options.segment_bytes, known, promised, visitor)?)
+                let place = Place::new(options.disk.clone(), layout.journal(), layout.public());
+                Box::new(FileJournal::open(place, options.segment_bytes, known, promised, visitor)?)
             }
             Self::Database(reader) => {
                 let (session, entropy) = (Session::new(reader.database().clone())?, options.entropy.clone());

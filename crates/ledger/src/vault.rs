@@ -8,6 +8,8 @@
 //! A sealed opening says which key it is under only to whoever has the master key: without it, nobody can
 //! see that two entries are about one customer.
 
+mod grouped;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::draft::Record;
 use crate::error::LedgerError;
 use crate::keys::{KeyFile, KeyId, KeyRow, KeyStore, Who};
+
+pub(crate) use grouped::{Grouped, Keyed, Stretch};
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
@@ -94,6 +98,15 @@ fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
         .finalize()
         .into_bytes()
         .into()
+}
+
+/// The sealed openings of an entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sealed<'a> {
+    /// Each by itself, as they were written with the entry.
+    Each(&'a [u8]),
+    /// Among those of a compacted stretch.
+    Grouped(&'a Stretch),
 }
 
 #[derive(Clone)]
@@ -238,8 +251,21 @@ impl Vault {
     }
 
     /// Opens the sealed openings of one entry. `None` where the customer's key is gone.
-    pub(crate) fn open_all(&self, index: u64, sealed: &[u8]) -> Result<Vec<Option<Opening>>, LedgerError> {
-        let mut rest = sealed;
+    pub(crate) fn open_all(
+        &self,
+        index: u64,
+        sealed: Sealed<'_>,
+    ) -> Result<Vec<Option<Opening>>, LedgerError> {
+        let keyed = self.open_keyed(index, sealed)?;
+        Ok(keyed.into_iter().map(|keyed| keyed.map(|(_, opening)| opening)).collect())
+    }
+
+    /// The same, with the names of the keys.
+    pub(crate) fn open_keyed(&self, index: u64, sealed: Sealed<'_>) -> Result<Vec<Keyed>, LedgerError> {
+        let mut rest = match sealed {
+            Sealed::Each(bytes) => bytes,
+            Sealed::Grouped(stretch) => return stretch.open(self, index),
+        };
         let mut openings = Vec::new();
         while !rest.is_empty() {
             let (head, tail) = rest
@@ -257,13 +283,7 @@ impl Vault {
         Ok(openings)
     }
 
-    fn open_one(
-        &self,
-        index: u64,
-        nonce: &[u8],
-        name: &[u8],
-        body: &[u8],
-    ) -> Result<Option<Opening>, LedgerError> {
+    fn open_one(&self, index: u64, nonce: &[u8], name: &[u8], body: &[u8]) -> Result<Keyed, LedgerError> {
         let damaged = |what| LedgerError::Openings { index, what };
         let nonce = XNonce::try_from(nonce).map_err(|_| damaged("they are cut off"))?;
         let name =
@@ -271,7 +291,8 @@ impl Vault {
         let id = KeyId::try_from(name).map_err(|_| damaged("the name of a key is too short"))?;
         let Some(key) = self.find_by_id(&mut self.keys(), &id)? else { return Ok(None) };
         let plain = key.cipher.decrypt(&nonce, body).map_err(|_| damaged("an opening does not open"))?;
-        minicbor::decode(&Zeroizing::new(plain)).map(Some).map_err(|_| damaged("an opening cannot be read"))
+        let opening = minicbor::decode(&Zeroizing::new(plain));
+        Ok(Some((id, opening.map_err(|_| damaged("an opening cannot be read"))?)))
     }
 
     /// Destroys the keys of a customer, of all months.

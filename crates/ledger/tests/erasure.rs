@@ -163,7 +163,7 @@ async fn a_ledger_of_the_format_before_is_refused_and_says_so() {
     let home = Home::new();
     fs::write(home.path("format"), "sightline ledger 1\n").unwrap();
     let error = Ledger::open(&home.dir(), &home.options, sightline_ledger::AdmitAll).unwrap_err();
-    assert!(error.to_string().contains("sightline ledger 2"), "{error}");
+    assert!(error.to_string().contains("sightline ledger 3"), "{error}");
     fs::write(home.path("format"), "sightline ledger 2\n").unwrap();
     let ledger = home.open();
     ledger.append(started(1)).await.unwrap();

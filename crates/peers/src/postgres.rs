@@ -18,6 +18,8 @@ pub struct Server {
     dir: PathBuf,
     /// Its port on the loopback address.
     pub port: u16,
+    /// Whether it syncs. Tests do not need it: they kill processes, and the machine keeps its power.
+    is_durable: bool,
     /// Holds everything until the last server of it is gone.
     _root: std::sync::Arc<tempfile::TempDir>,
 }
@@ -62,16 +64,25 @@ fn done(mut command: Command) -> Result<Output, StartError> {
 impl Server {
     /// Starts a primary with an empty database `sightline`.
     pub fn start() -> Result<Self, StartError> {
+        Self::start_in(&std::env::temp_dir(), false)
+    }
+
+    /// The same with its data below a directory, and with every commit synced: for whoever measures.
+    pub fn start_durable(below: &Path) -> Result<Self, StartError> {
+        Self::start_in(below, true)
+    }
+
+    fn start_in(below: &Path, is_durable: bool) -> Result<Self, StartError> {
         let bin = programs()?;
         let failed = |source| StartError::Spawn { program: "a directory for PostgreSQL".to_owned(), source };
-        let root = tempfile::tempdir().map_err(failed)?;
+        let root = tempfile::tempdir_in(below).map_err(failed)?;
         // The other user makes its directories in there.
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o777)).map_err(failed)?;
         let dir = root.path().join("primary");
         let mut initdb = command(&bin.join("initdb"));
         initdb.args(["--username=sightline", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"]).arg(&dir);
         done(initdb)?;
-        let server = Self { bin, dir, port: free_port(), _root: std::sync::Arc::new(root) };
+        let server = Self { bin, dir, port: free_port(), is_durable, _root: std::sync::Arc::new(root) };
         server.launch()?;
         server.sql("postgres", "CREATE DATABASE sightline")?;
         Ok(server)
@@ -84,7 +95,8 @@ impl Server {
         let mut copy = command(&self.bin.join("pg_basebackup"));
         copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-d", &from, "-D"]).arg(&dir);
         done(copy)?;
-        let standby = Self { bin: self.bin.clone(), dir, port: free_port(), _root: self._root.clone() };
+        let (bin, is_durable) = (self.bin.clone(), self.is_durable);
+        let standby = Self { bin, dir, port: free_port(), is_durable, _root: self._root.clone() };
         standby.launch()?;
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'")?;
         self.sql("postgres", "SELECT pg_reload_conf()")?;
@@ -98,11 +110,12 @@ impl Server {
         Ok(standby)
     }
 
-    /// Starts it, or starts it again. It does not sync: tests kill processes, and the machine keeps its power.
+    /// Starts it, or starts it again.
     pub fn launch(&self) -> Result<(), StartError> {
         let mut start = command(&self.bin.join("pg_ctl"));
+        let sync = if self.is_durable { "on" } else { "off" };
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=60 -c fsync=off",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=60 -c fsync={sync}",
             self.port
         );
         start.args(["--silent", "--wait", "start", "-o", &options, "-l"]).arg(self.dir.join("log"));

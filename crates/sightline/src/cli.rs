@@ -68,6 +68,8 @@ enum Command {
     Migrate(crate::journal::Migrate),
     /// Derive the published tiles and the views again from the ledger's journal.
     Rebuild(Place),
+    /// Make old entries take less of the disk, at once; a server does so by itself.
+    Compact(crate::compact::Compact),
     /// What the watch would have said about a log that there is already: nothing deployed, findings within the hour.
     Replay(crate::replay::Replay),
     /// Exports and logs of other systems (Zendesk, Salesforce, nginx, OCSF) as an access log for `replay`.
@@ -387,6 +389,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Mark(options) => crate::trace::mark(&options),
         Command::Migrate(options) => crate::journal::migrate(&options),
         Command::Rebuild(place) => operate::rebuild(&place),
+        Command::Compact(options) => crate::compact::compact(&options),
         Command::Replay(options) => crate::replay::run(&options),
         Command::Import(options) => crate::import::run(&options),
         Command::Watch(command) => crate::watching::run(&command),

@@ -25,6 +25,13 @@ pub(crate) struct LogSettings {
     /// How long an entry waits for a database that cannot be reached, before it is refused.
     #[serde(default = "patience")]
     journal_patience_seconds: u32,
+    /// Whether old entries are compacted in the background, where the journal is in files.
+    #[serde(default = "compact")]
+    compact: bool,
+}
+
+fn compact() -> bool {
+    true
 }
 
 fn patience() -> u32 {
@@ -42,6 +49,7 @@ impl LogSettings {
         Ok(ledger::Options {
             database: self.database()?,
             patience: std::time::Duration::from_secs(self.journal_patience_seconds.into()),
+            compact: self.compact,
             ..layout.ledger_options()
         })
     }

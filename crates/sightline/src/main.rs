@@ -6,6 +6,7 @@
 mod adapters;
 mod cli;
 mod command;
+mod compact;
 mod config;
 mod control;
 mod demo;

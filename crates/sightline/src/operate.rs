@@ -129,12 +129,12 @@ pub(crate) fn data_dir(place: &Place) -> Result<PathBuf, String> {
 }
 
 /// Where an installation lies, and how its ledger is opened.
-struct Site {
-    data: PathBuf,
-    options: ledger::Options,
+pub(crate) struct Site {
+    pub(crate) data: PathBuf,
+    pub(crate) options: ledger::Options,
 }
 
-fn site(place: &Place) -> Result<Site, String> {
+pub(crate) fn site(place: &Place) -> Result<Site, String> {
     match &place.data {
         Some(dir) => Ok(Site { options: Layout::of(dir).ledger_options(), data: dir.clone() }),
         None => {

@@ -250,6 +250,10 @@ async fn a_demo_answers_its_operator_while_it_runs_and_after_its_end_and_no_dama
     ended.ask(&["staff", "reinstate", "s-02"]).good();
     ended.ask(&["rebuild"]).good();
     answers(&|arguments| ended.ask(arguments));
+    // The newest segment never is, and a demo has one.
+    assert!(ended.ask(&["compact"]).good().contains("nothing to compact"));
+    let none: Value = serde_json::from_str(&ended.ask(&["compact", "--json"]).good()).unwrap();
+    assert_eq!(none["entries"], 0);
 
     receipts_hold_and_changed_ones_do_not(&ended, &insider);
     damage_is_found_and_named(&ended);

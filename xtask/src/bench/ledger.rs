@@ -1,6 +1,7 @@
-//! `cargo xtask bench ledger`: the ledger next to the disk's own sync and to SQLite, on the same disk in the same minutes.
+//! `cargo xtask bench ledger`: the ledger next to the disk's own sync, to SQLite, and to a plain table in PostgreSQL, on the
+//! same disk in the same minutes.
 //!
-//! Everything is measured by `crates/ledger/examples/bench.rs`, one thing in one process. What is measured takes turns
+//! Everything is measured by `crates/ledger/examples/bench/`, one thing in one process. What is measured takes turns
 //! in rounds, with the floor before each; the median of the rounds counts, and the best is told beside it.
 
 use std::collections::BTreeMap;
@@ -48,8 +49,26 @@ const CASES: &[Case] = &[
     embedded("512 bytes", 256, &["plain"]),
     embedded("512 bytes", 1024, &["plain"]),
     embedded("looks", 256, &["looks"]),
-    Case { name: "SQLite, 512 bytes", writers: 256, command: "sqlite", kind: &[] },
+    peer("SQLite", 256, "sqlite", &[]),
+    peer("PostgreSQL, 1 gateway", 1, "postgres", &["1"]),
+    peer("PostgreSQL, 1 gateway", 256, "postgres", &["1"]),
+    peer("PostgreSQL, 3 gateways", 3, "postgres", &["3"]),
+    peer("PostgreSQL, 3 gateways", 256, "postgres", &["3"]),
+    peer("PostgreSQL, 3 gateways", 1024, "postgres", &["3"]),
+    peer("one INSERT each", 1, "pg-insert", &[]),
+    peer("one INSERT each", 3, "pg-insert", &[]),
+    peer("grouped INSERT, 1 client", 256, "pg-group", &["1"]),
+    peer("grouped INSERT, 3 clients", 256, "pg-group", &["3"]),
 ];
+
+const fn peer(
+    name: &'static str,
+    writers: u32,
+    command: &'static str,
+    kind: &'static [&'static str],
+) -> Case {
+    Case { name, writers, command, kind }
+}
 
 const fn embedded(name: &'static str, writers: u32, kind: &'static [&'static str]) -> Case {
     Case { name, writers, command: "append", kind }
@@ -85,11 +104,11 @@ impl Bench {
         let mut floors = Vec::new();
         let mut appends: Vec<Vec<Figures>> = CASES.iter().map(|_| Vec::new()).collect();
         for round in 1..=rounds {
-            for (case, samples) in CASES.iter().zip(&mut appends) {
+            for (at, (case, samples)) in CASES.iter().zip(&mut appends).enumerate() {
                 eprintln!("round {round} of {rounds}: {}, {} writers", case.name, case.writers);
                 floors.push(self.ask("floor", &self.dir, &[])?);
                 // Of its own, and kept to the end: inodes that were just freed make new files slow.
-                let dir = self.dir.join(format!("{round}-{}-{}", case.name, case.writers));
+                let dir = self.dir.join(format!("{round}-{at}"));
                 let (writers, seconds) = (case.writers.to_string(), seconds.to_string());
                 let args = [&[writers.as_str(), &seconds], case.kind].concat();
                 samples.push(self.ask(case.command, &dir, &args)?);
@@ -203,7 +222,7 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "\n{:<20} {:>7} {:>11} {:>11} {:>8} {:>8} {:>8} {:>11} {:>13}",
+            "\n{:<26} {:>7} {:>11} {:>11} {:>8} {:>8} {:>8} {:>11} {:>13}",
             "appends",
             "writers",
             "entries/s",
@@ -218,7 +237,7 @@ impl fmt::Display for Report {
             let (rates, p50) = (of(samples, "per_second"), of(samples, "p50_us"));
             writeln!(
                 f,
-                "{:<20} {:>7} {:>11.0} {:>11.0} {:>8.2} {:>8.2} {:>8.2} {:>11.1} {:>13.1}",
+                "{:<26} {:>7} {:>11.0} {:>11.0} {:>8.2} {:>8.2} {:>8.2} {:>11.1} {:>13.1}",
                 case.name,
                 case.writers,
                 median(rates.clone()),

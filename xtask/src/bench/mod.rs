@@ -24,7 +24,8 @@ pub(crate) struct Options {
 enum What {
     /// Requests through the gateway, next to nginx `proxy_pass` and `auth_request`.
     Gateway(gateway::Options),
-    /// Durable appends, start-up, proofs, verification and disk of the ledger, next to the disk's own sync and SQLite.
+    /// Durable appends, start-up, proofs, verification and disk of the ledger, next to the disk's own sync, SQLite and
+    /// PostgreSQL.
     Ledger(ledger::Options),
     /// What is done to pictures of marked pages on their way to a forum, and how many lead back.
     Trace(trace::Options),
@@ -38,7 +39,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
             machine::prepare_for_benches()?;
             gateway::run(options)
         }
-        What::Ledger(options) => ledger::run(options),
+        What::Ledger(options) => {
+            machine::prepare_for_databases()?;
+            ledger::run(options)
+        }
         What::Trace(options) => {
             machine::prepare_for_pictures()?;
             trace::run(options)

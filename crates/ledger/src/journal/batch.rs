@@ -4,21 +4,38 @@
 //! item, big-endian, and then the text of the signed checkpoint over the tree up to the last item. The
 //! sealed openings are no part of what is hashed: they can be forgotten, and the proofs still hold.
 
+use std::sync::Arc;
+
+use crate::tile;
+use crate::vault::{Sealed, Stretch};
+
 /// A batch that is complete.
 #[derive(Debug)]
 pub(crate) struct Batch {
     first: u64,
     count: u32,
-    items_end: usize,
-    bytes: Vec<u8>,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// As it was committed: items, and behind them the checkpoint.
+    Committed { items_end: usize, bytes: Vec<u8> },
+    /// From a compacted segment.
+    Compacted {
+        /// In the form that bundles have.
+        entries: Vec<u8>,
+        openings: Arc<Stretch>,
+        checkpoint: String,
+    },
 }
 
 /// One entry of a batch, with its openings sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Item<'a> {
     pub(crate) index: u64,
     pub(crate) entry: &'a [u8],
-    pub(crate) sealed: &'a [u8],
+    pub(crate) sealed: Sealed<'a>,
 }
 
 impl Batch {
@@ -33,7 +50,19 @@ impl Batch {
         }
         let items_end = bytes.len() - rest.len();
         std::str::from_utf8(rest).map_err(|_| "the checkpoint of a batch is not text")?;
-        Ok(Self { first, count, items_end, bytes })
+        Ok(Self { first, count, body: Body::Committed { items_end, bytes } })
+    }
+
+    /// Batches that were compacted into one: `entries` are those of bundles, `openings` those of a stretch that holds
+    /// them.
+    pub(crate) fn compacted(
+        first: u64,
+        count: u32,
+        entries: Vec<u8>,
+        openings: Arc<Stretch>,
+        checkpoint: String,
+    ) -> Self {
+        Self { first, count, body: Body::Compacted { entries, openings, checkpoint } }
     }
 
     /// The number of the first entry.
@@ -53,23 +82,40 @@ impl Batch {
 
     /// The signed checkpoint, as a note.
     pub(crate) fn checkpoint(&self) -> &str {
-        // It was checked, or written from text.
-        std::str::from_utf8(&self.bytes[self.items_end..]).unwrap_or_default()
+        match &self.body {
+            // It was checked, or written from text.
+            Body::Committed { items_end, bytes } => {
+                std::str::from_utf8(&bytes[*items_end..]).unwrap_or_default()
+            }
+            Body::Compacted { checkpoint, .. } => checkpoint,
+        }
     }
 
-    /// The bytes.
+    /// The bytes that are committed. Compacted ones never are: there are none of them.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.body {
+            Body::Committed { bytes, .. } => bytes,
+            Body::Compacted { .. } => &[],
+        }
     }
 
     /// The entries.
-    pub(crate) fn items(&self) -> impl Iterator<Item = Item<'_>> {
-        let mut rest = &self.bytes[..self.items_end];
-        (self.first..).map_while(move |index| {
-            let (item, tail) = split_item(index, rest)?;
-            rest = tail;
-            Some(item)
-        })
+    pub(crate) fn items(&self) -> Box<dyn Iterator<Item = Item<'_>> + '_> {
+        match &self.body {
+            Body::Committed { items_end, bytes } => {
+                let mut rest = &bytes[..*items_end];
+                Box::new((self.first..).map_while(move |index| {
+                    let (item, tail) = split_item(index, rest)?;
+                    rest = tail;
+                    Some(item)
+                }))
+            }
+            Body::Compacted { entries, openings, .. } => {
+                let sealed = Sealed::Grouped(openings);
+                let entries = tile::entries(entries).flatten();
+                Box::new((self.first..).zip(entries).map(move |(index, entry)| Item { index, entry, sealed }))
+            }
+        }
     }
 }
 
@@ -78,7 +124,7 @@ fn split_item(index: u64, bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (sealed_length, rest) = rest.split_first_chunk()?;
     let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*entry_length)))?;
     let (sealed, rest) = rest.split_at_checked(u32::from_be_bytes(*sealed_length) as usize)?;
-    Some((Item { index, entry, sealed }, rest))
+    Some((Item { index, entry, sealed: Sealed::Each(sealed) }, rest))
 }
 
 /// A batch that is being put together.
@@ -109,6 +155,6 @@ impl BatchWriter {
     pub(crate) fn close(mut self, checkpoint: &str) -> Batch {
         let items_end = self.bytes.len();
         self.bytes.extend_from_slice(checkpoint.as_bytes());
-        Batch { first: self.first, count: self.count, items_end, bytes: self.bytes }
+        Batch { first: self.first, count: self.count, body: Body::Committed { items_end, bytes: self.bytes } }
     }
 }

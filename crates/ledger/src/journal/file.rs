@@ -1,15 +1,17 @@
-//! The journal in files: segments of frames, one write and one sync for each batch.
+//! The journal in files: segments of frames, one write and one sync for each batch. Old segments are replaced by compacted
+//! ones, see `compact.rs`.
 
 use std::fmt::{self, Debug};
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::frame::{self, Found};
+use super::frame::{self, Found, Frame};
 use super::{Batch, BatchVisitor, Journal, JournalReader, Next, Setback, Tip, Visitor};
 use crate::disk::{Disk, DiskFile, Readers};
 use crate::error::{At, LedgerError};
+use crate::packed::Bundles;
 
 /// How far apart the places are that the index knows: a read scans at most this many entries or bytes too many.
 const MARK_ENTRIES: u64 = 256;
@@ -29,15 +31,69 @@ impl Debug for FileJournal {
     }
 }
 
+/// Where a journal in files stands.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    /// What the entries of compacted segments are read from.
+    pub(super) bundles: Bundles,
+}
+
+impl Place {
+    /// The journal in `dir`, of the log that is published in `public`.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, public: PathBuf) -> Self {
+        Self { bundles: Bundles::new(disk.clone(), public), disk, dir }
+    }
+}
+
 /// What the writing and the reading side share.
 #[derive(Debug)]
-struct Files {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
+pub(crate) struct Files {
+    pub(super) place: Place,
     map: RwLock<Map>,
+    /// Whether another process may compact what is read here.
+    is_foreign: bool,
+}
+
+/// A segment that takes no more batches.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) at: usize,
+    pub(super) path: PathBuf,
+    pub(super) first: u64,
+    pub(super) end: u64,
+    pub(super) length: u64,
 }
 
 impl Files {
+    /// The segments that take no more batches, in order.
+    pub(super) fn full(&self) -> Vec<Full> {
+        let map = self.map();
+        let pairs = map.segments.windows(2).enumerate();
+        let full = pairs.map(|(at, pair)| Full {
+            at,
+            path: pair[0].path.clone(),
+            first: pair[0].first(),
+            end: pair[1].first(),
+            length: pair[0].length,
+        });
+        full.collect()
+    }
+
+    /// Puts the file at `new`, which holds the same `length` bytes and is durable, in the place of a full segment. Who
+    /// reads the old one reads on.
+    pub(super) fn replace(&self, full: &Full, new: &Path, length: u64) -> Result<(), LedgerError> {
+        let Place { disk, dir, .. } = &self.place;
+        {
+            // Nobody opens it while its name and what is known of it disagree.
+            let mut map = self.map_mut();
+            disk.rename(new, &full.path).at("replace", &full.path)?;
+            map.segments[full.at].renew(length);
+        }
+        disk.sync_dir(dir).at("sync", dir)
+    }
+
     fn map(&self) -> RwLockReadGuard<'_, Map> {
         self.map.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +118,8 @@ struct Segment {
     /// Where frames begin, far enough apart; the first is that at the beginning. Behind the last one nothing is known of
     /// a segment that nobody has read: whoever reads it for the first time learns.
     marks: Vec<Mark>,
+    /// How often it was replaced. What is learned of one version says nothing of the next.
+    version: u32,
 }
 
 /// A frame begins there.
@@ -79,7 +137,14 @@ impl Mark {
 
 impl Segment {
     fn new(path: PathBuf, first: u64, length: u64) -> Self {
-        Self { path, length, marks: vec![Mark { first, offset: 0 }] }
+        Self { path, length, marks: vec![Mark { first, offset: 0 }], version: 0 }
+    }
+
+    /// Another file stands in its place.
+    fn renew(&mut self, length: u64) {
+        self.length = length;
+        self.marks.truncate(1);
+        self.version += 1;
     }
 
     fn first(&self) -> u64 {
@@ -103,17 +168,22 @@ impl Segment {
 }
 
 impl Map {
-    /// Notes a frame that was appended to the last segment.
-    fn add(&mut self, batch: &Batch, length: u64) {
+    /// Notes a frame with the entries `first..end` behind those of the last segment.
+    fn add(&mut self, first: u64, end: u64, length: u64) {
         let Some(segment) = self.segments.last_mut() else { return };
-        segment.note(Mark { first: batch.first(), offset: segment.length });
+        segment.note(Mark { first, offset: segment.length });
         segment.length += length;
-        self.size = batch.end();
+        self.size = end;
     }
 }
 
 fn segment_name(first: u64) -> String {
     format!("{first:020}.wal")
+}
+
+/// What an interrupted compaction leaves behind.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.ends_with(".wal.new")
 }
 
 impl FileJournal {
@@ -127,14 +197,14 @@ impl FileJournal {
     /// interrupted write left at the end is cut off, unless `promised` entries were published and would not be there
     /// without it.
     pub(crate) fn open(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
+        place: Place,
         segment_bytes: u64,
         known: u64,
         promised: u64,
         visitor: &mut BatchVisitor<'_>,
     ) -> Result<Self, LedgerError> {
-        let (map, rest) = survey(&*disk, dir, known, promised, visitor)?;
+        let (map, rest) = survey(&place, known, promised, visitor)?;
+        let disk = &place.disk;
         if let Some(Unfinished { path, offset, .. }) = rest {
             disk.truncate(&path, offset).at("cut off the interrupted write at the end of", &path)?;
         }
@@ -142,25 +212,24 @@ impl FileJournal {
             Some(Segment { path, .. }) => Some((path.clone(), disk.append(path).at("open", path)?)),
             None => None,
         };
-        let files = Files { disk, dir: dir.to_owned(), map: RwLock::new(map) };
+        let files = Files { place, map: RwLock::new(map), is_foreign: false };
         Ok(Self { files: Arc::new(files), last, segment_bytes, buffer: Vec::new() })
     }
 
     /// Reads a journal that another process may be writing, and changes nothing. Answers the reader, and how
     /// many bytes of an unfinished write stand at the end.
     pub(crate) fn read_only(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
+        place: Place,
         promised: u64,
         visitor: &mut BatchVisitor<'_>,
     ) -> Result<(Arc<dyn JournalReader>, u64), LedgerError> {
-        let (map, rest) = survey(&*disk, dir, 0, promised, visitor)?;
-        let files = Files { disk, dir: dir.to_owned(), map: RwLock::new(map) };
+        let (map, rest) = survey(&place, 0, promised, visitor)?;
+        let files = Files { place, map: RwLock::new(map), is_foreign: true };
         Ok((Arc::new(files), rest.map_or(0, |rest| rest.length)))
     }
 
     fn begin_segment(&mut self, first: u64) -> Result<(), LedgerError> {
-        let Files { disk, dir, .. } = &*self.files;
+        let Place { disk, dir, .. } = &self.files.place;
         let path = dir.join(segment_name(first));
         self.last = Some((path.clone(), disk.create(&path, Readers::Owner).at("make", &path)?));
         // Without this a crash could lose the whole file, synced contents and all.
@@ -179,14 +248,14 @@ struct Unfinished {
 
 /// Reads the journal, without the segments that end at `known` or before.
 fn survey(
-    disk: &dyn Disk,
-    dir: &Path,
+    place: &Place,
     known: u64,
     promised: u64,
     visitor: &mut BatchVisitor<'_>,
 ) -> Result<(Map, Option<Unfinished>), LedgerError> {
+    let Place { disk, dir, .. } = place;
     let mut found = Vec::new();
-    for name in disk.list(dir).at("list", dir)? {
+    for name in disk.list(dir).at("list", dir)?.into_iter().filter(|name| !is_unfinished(name)) {
         let path = dir.join(&name);
         match name.strip_suffix(".wal").map(str::parse) {
             Some(Ok(first)) if name == segment_name(first) => found.push((first, path)),
@@ -211,7 +280,7 @@ fn survey(
             continue;
         }
         map.segments.push(Segment::new(path.clone(), first, 0));
-        if let Err(Broken { offset, what }) = scan(disk, &mut map, length, visitor)? {
+        if let Err(Broken { offset, what }) = scan(place, &mut map, length, visitor)? {
             let mut rest = Vec::new();
             // No further than the length that was judged: another process may be writing on.
             let tail = disk.read_from(&path, offset).at("read", &path)?;
@@ -230,30 +299,55 @@ struct Broken {
     what: &'static str,
 }
 
-/// Reads the last segment of the map from its beginning.
+/// Reads the last segment of the map, which had `length` bytes, from its beginning.
 fn scan(
-    disk: &dyn Disk,
+    place: &Place,
     map: &mut Map,
-    length: u64,
+    mut length: u64,
     visitor: &mut BatchVisitor<'_>,
 ) -> Result<Result<(), Broken>, LedgerError> {
     let Some(path) = map.segments.last().map(|segment| segment.path.clone()) else { return Ok(Ok(())) };
-    let mut file = BufReader::with_capacity(256 * 1024, disk.read_from(&path, 0).at("read", &path)?);
+    let mut file = BufReader::with_capacity(256 * 1024, place.disk.read_from(&path, 0).at("read", &path)?);
+    if is_compacted(&mut file).at("read", &path)? {
+        // It may have been replaced since it was looked at; what was opened is never written again.
+        length = place.disk.length(&path).at("look at", &path)?;
+    }
     let mut offset = 0;
     loop {
         match frame::read(&mut file, length - offset).at("read", &path)? {
             Found::End => return Ok(Ok(())),
             Found::Broken(what) => return Ok(Err(Broken { offset, what })),
-            Found::Frame(batch, _) if batch.first() != map.size => {
+            Found::Frame(frame, _) if frame.first() != map.size => {
                 let what = "a batch stands where another should";
                 return Err(LedgerError::Damaged { path, offset, entry: map.size, what });
             }
-            Found::Frame(batch, bytes) => {
-                visitor(&batch)?;
-                map.add(&batch, bytes);
+            Found::Frame(frame, bytes) => {
+                let mut on = |batch: &Batch| visitor(batch).map(ControlFlow::Continue);
+                let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
+                    visit_frame(&frame, 0, &place.bundles, &mut on)?;
+                map.add(frame.first(), frame.end(), bytes);
                 offset += bytes;
             }
         }
+    }
+}
+
+/// Whether a segment that is read from its beginning is compacted.
+fn is_compacted(file: &mut impl BufRead) -> io::Result<bool> {
+    Ok(frame::is_compacted(file.fill_buf()?))
+}
+
+/// Visits the batches of a frame from the one that holds entry `from` on.
+pub(super) fn visit_frame(
+    frame: &Frame,
+    from: u64,
+    bundles: &Bundles,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, LedgerError> {
+    match frame {
+        Frame::Batch(batch) if batch.end() > from => visitor(batch),
+        Frame::Batch(_) => Ok(ControlFlow::Continue(())),
+        Frame::Chunk(chunk) => chunk.visit(from, bundles, visitor),
     }
 }
 
@@ -278,7 +372,7 @@ impl Journal for FileJournal {
         frame::write(batch, &mut self.buffer);
         file.write(&self.buffer).at("write", path)?;
         file.sync().at("sync", path)?;
-        self.files.map_mut().add(batch, self.buffer.len() as u64);
+        self.files.map_mut().add(batch.first(), batch.end(), self.buffer.len() as u64);
         Ok(())
     }
 
@@ -288,6 +382,10 @@ impl Journal for FileJournal {
 }
 
 impl JournalReader for Files {
+    fn files(&self) -> Option<&Files> {
+        Some(self)
+    }
+
     fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<(), LedgerError> {
         let at = {
             let map = self.map();
@@ -298,11 +396,13 @@ impl JournalReader for Files {
             map.segments.partition_point(|segment| segment.first() <= from) - 1
         };
         for at in at.. {
-            let mut learned = Vec::new();
+            let mut learned = Learned::default();
             let done = self.visit_segment(at, from, visitor, &mut learned);
-            if !learned.is_empty() {
-                let mut map = self.map_mut();
-                learned.into_iter().for_each(|mark| map.segments[at].note(mark));
+            if !learned.marks.is_empty() {
+                let segment = &mut self.map_mut().segments[at];
+                if segment.version == learned.version {
+                    learned.marks.into_iter().for_each(|mark| segment.note(mark));
+                }
             }
             if done?.is_break() {
                 break;
@@ -312,6 +412,13 @@ impl JournalReader for Files {
     }
 }
 
+/// Where frames begin in a version of a segment.
+#[derive(Default)]
+struct Learned {
+    version: u32,
+    marks: Vec<Mark>,
+}
+
 impl Files {
     /// Breaks off behind the last segment, too. What was `learned` of where frames begin is new.
     fn visit_segment(
@@ -319,34 +426,56 @@ impl Files {
         at: usize,
         from: u64,
         visitor: &mut Visitor<'_>,
-        learned: &mut Vec<Mark>,
+        learned: &mut Learned,
     ) -> Result<ControlFlow<()>, LedgerError> {
-        let (path, length, mut here, mut last) = {
+        let disk = &self.place.disk;
+        if self.is_foreign {
+            self.look_again(at)?;
+        }
+        let (path, length, mut here, mut last, file) = {
             let map = self.map();
             let Some(segment) = map.segments.get(at) else { return Ok(ControlFlow::Break(())) };
             let begin = segment.mark_before(from.max(segment.first()));
-            (segment.path.clone(), segment.length, begin, segment.last_mark())
+            learned.version = segment.version;
+            // Before it can be replaced.
+            let file = disk.read_from(&segment.path, begin.offset).at("read", &segment.path)?;
+            (segment.path.clone(), segment.length, begin, segment.last_mark(), file)
         };
-        let file = self.disk.read_from(&path, here.offset).at("read", &path)?;
         let mut file = BufReader::with_capacity(MARK_BYTES as usize, file);
         while here.offset < length {
             let found = frame::read(&mut file, length - here.offset).at("read", &path)?;
-            let (batch, bytes) = match found {
-                Found::Frame(batch, bytes) if batch.first() == here.first => (batch, bytes),
+            let (frame, bytes) = match found {
+                Found::Frame(frame, bytes) if frame.first() == here.first => (frame, bytes),
                 _ => {
                     let what = "there is no whole batch where one should stand";
                     return Err(LedgerError::Damaged { path, offset: here.offset, entry: here.first, what });
                 }
             };
             if here.is_far_from(last) {
-                learned.push(here);
+                learned.marks.push(here);
                 last = here;
             }
-            here = Mark { first: batch.end(), offset: here.offset + bytes };
-            if batch.end() > from && visitor(&batch)?.is_break() {
+            here = Mark { first: frame.end(), offset: here.offset + bytes };
+            if frame.end() > from && visit_frame(&frame, from, &self.place.bundles, visitor)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether the process that has the ledger open has compacted a segment since.
+    fn look_again(&self, at: usize) -> Result<(), LedgerError> {
+        let Some((path, known)) =
+            self.map().segments.get(at).map(|segment| (segment.path.clone(), segment.length))
+        else {
+            return Ok(());
+        };
+        let disk = &self.place.disk;
+        let length = disk.length(&path).at("look at", &path)?;
+        let file = disk.read_from(&path, 0).at("read", &path)?;
+        if length != known && is_compacted(&mut BufReader::with_capacity(64, file)).at("read", &path)? {
+            self.map_mut().segments[at].renew(length);
+        }
+        Ok(())
     }
 }

@@ -1,34 +1,51 @@
-//! A batch on the disk: a header that is checked by itself, and the batch's bytes.
+//! A batch on the disk: a header that is checked by itself, and the batch's bytes. A chunk of a compacted segment has the
+//! same header but for its first four bytes.
 //!
 //! ```text
-//! "SLJ1" | u32 length of the batch | u64 first | u32 count | u32 CRC32C of the batch | u32 CRC32C of the above
+//! "SLJ1" (a batch) or "SLC1" (a chunk)
+//! | u32 length of what follows | u64 first | u32 count | u32 CRC32C of what follows | u32 CRC32C of the above
 //! ```
 
 use std::io::{self, Read};
 
-use super::Batch;
+use super::{Batch, Chunk};
 
 /// How many bytes the header has.
 pub(super) const HEADER: usize = 28;
 const MAGIC: [u8; 4] = *b"SLJ1";
+const COMPACTED: [u8; 4] = *b"SLC1";
 /// The unit in which disks write: after a power cut each is old, new, or zero.
 const SECTOR: u64 = 512;
 
 /// Writes the frame of a batch into `out`, which is emptied before.
 pub(super) fn write(batch: &Batch, out: &mut Vec<u8>) {
-    let bytes = batch.bytes();
-    out.clear();
-    out.extend_from_slice(&MAGIC);
     // A batch is cut far below 4 GiB when it is put together.
+    write_with(MAGIC, batch.first(), batch.count(), batch.bytes(), out);
+}
+
+/// Writes the frame of a chunk with these bytes, which are far below 4 GiB.
+pub(super) fn write_chunk(first: u64, count: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    write_with(COMPACTED, first, count, bytes, out);
+}
+
+fn write_with(magic: [u8; 4], first: u64, count: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&magic);
     out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-    out.extend_from_slice(&batch.first().to_be_bytes());
-    out.extend_from_slice(&batch.count().to_be_bytes());
+    out.extend_from_slice(&first.to_be_bytes());
+    out.extend_from_slice(&count.to_be_bytes());
     out.extend_from_slice(&crc32c::crc32c(bytes).to_be_bytes());
     out.extend_from_slice(&crc32c::crc32c(out).to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
+/// Whether a segment that begins with these bytes is compacted.
+pub(super) fn is_compacted(beginning: &[u8]) -> bool {
+    beginning.starts_with(&COMPACTED)
+}
+
 struct Header {
+    is_compacted: bool,
     length: u32,
     first: u64,
     count: u32,
@@ -38,11 +55,37 @@ struct Header {
 impl Header {
     fn parse(bytes: &[u8; HEADER]) -> Option<Self> {
         let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        if bytes[..4] != MAGIC || u32_at(24) != crc32c::crc32c(&bytes[..24]) {
+        let is_compacted = is_compacted(bytes);
+        if !(is_compacted || bytes.starts_with(&MAGIC)) || u32_at(24) != crc32c::crc32c(&bytes[..24]) {
             return None;
         }
         let first = u64::from(u32_at(8)) << 32 | u64::from(u32_at(12));
-        Some(Self { length: u32_at(4), first, count: u32_at(16), crc: u32_at(20) })
+        Some(Self { is_compacted, length: u32_at(4), first, count: u32_at(16), crc: u32_at(20) })
+    }
+}
+
+/// What is in a frame.
+#[derive(Debug)]
+pub(super) enum Frame {
+    Batch(Batch),
+    Chunk(Chunk),
+}
+
+impl Frame {
+    /// The number of the first entry.
+    pub(super) fn first(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.first(),
+            Self::Chunk(chunk) => chunk.first(),
+        }
+    }
+
+    /// The size of the tree up to the last entry.
+    pub(super) fn end(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.end(),
+            Self::Chunk(chunk) => chunk.end(),
+        }
     }
 }
 
@@ -50,7 +93,7 @@ impl Header {
 #[derive(Debug)]
 pub(super) enum Found {
     /// A whole frame of this many bytes.
-    Frame(Batch, u64),
+    Frame(Frame, u64),
     /// The segment ends there.
     End,
     /// Something that is no frame.
@@ -78,8 +121,13 @@ pub(super) fn read(from: &mut dyn Read, left: u64) -> io::Result<Found> {
     if crc32c::crc32c(&bytes) != header.crc {
         return Ok(Found::Broken("the checksum of a batch is wrong"));
     }
-    Ok(match Batch::parse(header.first, header.count, bytes) {
-        Ok(batch) => Found::Frame(batch, HEADER as u64 + u64::from(header.length)),
+    let frame = if header.is_compacted {
+        Chunk::parse(header.first, header.count, &bytes).map(Frame::Chunk)
+    } else {
+        Batch::parse(header.first, header.count, bytes).map(Frame::Batch)
+    };
+    Ok(match frame {
+        Ok(frame) => Found::Frame(frame, HEADER as u64 + u64::from(header.length)),
         Err(what) => Found::Broken(what),
     })
 }

@@ -2,6 +2,8 @@
 //! Everything else (tiles, published checkpoints, views) can be derived from it again.
 
 mod batch;
+mod chunk;
+mod compact;
 mod file;
 mod frame;
 pub(crate) mod postgres;
@@ -10,7 +12,10 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 pub(crate) use batch::{Batch, BatchWriter};
-pub(crate) use file::FileJournal;
+pub(crate) use chunk::Chunk;
+pub use compact::Compaction;
+pub(crate) use compact::{Order, compact};
+pub(crate) use file::{FileJournal, Files, Place};
 
 use crate::error::LedgerError;
 use crate::tree::Hash;
@@ -75,6 +80,11 @@ pub(crate) trait JournalReader: Send + Sync + Debug {
     /// Visits, in order, the durable batches from the one that holds entry `from` on, until the visitor
     /// breaks off.
     fn visit(&self, from: u64, visitor: &mut Visitor<'_>) -> Result<(), LedgerError>;
+
+    /// The segments, where the journal is in files: they can be compacted.
+    fn files(&self) -> Option<&Files> {
+        None
+    }
 }
 
 /// What looks at batches.

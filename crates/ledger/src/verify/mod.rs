@@ -24,6 +24,7 @@ use model::{Entry, Timestamp};
 use crate::admission::Admission;
 use crate::checkpoint::Checkpoint;
 use crate::draft::{self, Record};
+use crate::packed;
 use crate::policy::Policy;
 use crate::receipt::{LogVerifier, Receipt};
 use crate::tile::{self, FULL, Kind, TilePath};
@@ -33,7 +34,7 @@ pub use bundle::{BundleSummary, CHECKPOINT, MANIFEST, check_bundle, receipt_name
 pub use damage::Damage;
 pub use fold::{Breach, Fold, Tally};
 pub use journal::JournalSummary;
-pub use source::{Directory, Source};
+pub use source::{Directory, OwnJournal, Source};
 use source::{Published, fetch_tile};
 use walk::{Bundle, Edge, compare, walk};
 
@@ -175,7 +176,7 @@ pub fn check(
     let (check, journal) = thread::scope(|scope| {
         let (checkpoint, stop) = (&checkpoint, &stop);
         let journal = source.journal();
-        let journal = journal.map(|dir| scope.spawn(move || journal::check(&dir, log, checkpoint, stop)));
+        let journal = journal.map(|own| scope.spawn(move || journal::check(&own, log, checkpoint, stop)));
         let checked = check.published(source, checkpoint, &known, replay, readers, progress);
         // What is published is named first: whoever looks at a log from outside sees the same.
         stop.store(checked.is_err(), Ordering::Relaxed);
@@ -337,22 +338,49 @@ impl Check {
 fn strays(source: &dyn Source, size: u64) -> Result<(), Damage> {
     let listed =
         source.list().map_err(|source| Damage::Unreadable { path: "the directory".into(), source })?;
-    for path in listed.unwrap_or_default() {
+    let listed = listed.unwrap_or_default();
+    for path in listed.iter().map(String::as_str) {
         // What an interrupted write of a tile leaves behind.
-        if BESIDE.contains(&path.as_str()) || path.ends_with(".new") {
+        if BESIDE.contains(&path) || path.ends_with(".new") {
             continue;
         }
-        let Ok(tile) = path.parse::<TilePath>() else { return Err(Damage::Foreign { path }) };
+        if let Some(plain) = path.strip_suffix(packed::SUFFIX) {
+            packed_stray(source, plain, path, listed.binary_search_by(|other| (**other).cmp(plain)).is_ok())?;
+            continue;
+        }
+        let Ok(tile) = path.parse::<TilePath>() else {
+            return Err(Damage::Foreign { path: path.to_owned() });
+        };
         let Some(now) = TilePath::at_size(tile.kind(), tile.number(), size) else { continue };
         if tile.width() < now.width() {
             let (old, whole) = (fetch_tile(source, tile)?, fetch_tile(source, now)?);
             // Shorter than it should be is what a power cut left of it; it is served from the whole tile.
             if !tile::prefix(tile.kind(), &whole, tile.width()).is_some_and(|right| right.starts_with(&old)) {
-                return Err(Damage::Partial { path });
+                return Err(Damage::Partial { path: path.to_owned() });
             }
         }
     }
     Ok(())
+}
+
+/// A packed bundle. Where the plain one stands, too, that is the one that was read: compaction broke off between them.
+fn packed_stray(source: &dyn Source, plain: &str, path: &str, is_twice: bool) -> Result<(), Damage> {
+    let read = |path: &str| {
+        let bytes =
+            source.fetch(path).map_err(|source| Damage::Unreadable { path: path.to_owned(), source })?;
+        bytes.ok_or_else(|| Damage::Missing { path: path.to_owned() })
+    };
+    match plain.parse::<TilePath>() {
+        Ok(tile) if tile.kind() == Kind::Entries && tile.is_full() && !is_twice => Ok(()),
+        Ok(tile) if tile.kind() == Kind::Entries && tile.is_full() => {
+            let unpacked = packed::unpack(&read(path)?);
+            let unpacked = unpacked
+                .map_err(|error| Damage::Unreadable { path: path.to_owned(), source: error.into() })?;
+            let is_same = read(plain)? == unpacked;
+            if is_same { Ok(()) } else { Err(Damage::Partial { path: path.to_owned() }) }
+        }
+        _ => Err(Damage::Foreign { path: path.to_owned() }),
+    }
 }
 
 /// A receipt for an entry, made from what a log publishes, and verified.

@@ -9,6 +9,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::LedgerError;
 use crate::layout::Layout;
 use crate::options::Options;
+use crate::packed;
 use crate::shelf::root_over;
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
 use crate::tree::{Hash, Nodes};
@@ -18,9 +19,16 @@ pub trait Source: Sync {
     /// The bytes at `checkpoint` or `tile/…`; `None` if there is nothing.
     fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>>;
 
-    /// The directory of the log's own journal, where it can be read too.
-    fn journal(&self) -> Option<PathBuf> {
+    /// The log's own journal, where it can be read too.
+    fn journal(&self) -> Option<OwnJournal> {
         None
+    }
+
+    /// Whether the tile of hashes over this full bundle is left out, because the bundle gives it: so it is in a compacted
+    /// ledger. What it would say is checked by the tiles above it.
+    fn leaves_out(&self, number: u64) -> bool {
+        let _ = number;
+        false
     }
 
     /// Every path there is, where they can be listed.
@@ -29,11 +37,19 @@ pub trait Source: Sync {
     }
 }
 
+/// A log's own journal.
+#[derive(Debug, Clone)]
+pub struct OwnJournal {
+    pub(crate) dir: PathBuf,
+    /// Where the log is published: what the journal leaves out stands there.
+    pub(crate) public: PathBuf,
+}
+
 /// A log in a directory: a ledger of this machine, or a copy of what one publishes.
 #[derive(Debug, Clone)]
 pub struct Directory {
     public: PathBuf,
-    journal: Option<PathBuf>,
+    journal: Option<OwnJournal>,
 }
 
 impl Directory {
@@ -42,7 +58,8 @@ impl Directory {
         let layout = Layout::new(dir, &Options::default());
         match layout.check(&OsDisk) {
             Ok(()) => {
-                let journal = layout.has_journal(&OsDisk).then(|| layout.journal());
+                let own = || OwnJournal { dir: layout.journal(), public: layout.public() };
+                let journal = layout.has_journal(&OsDisk).then(own);
                 Ok(Self { public: layout.public(), journal })
             }
             Err(LedgerError::NotALedger { .. })
@@ -59,13 +76,21 @@ impl Source for Directory {
     fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>> {
         match OsDisk.read(&self.public.join(path)) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parse::<TilePath>() {
+                Ok(tile) if tile.is_full() => Ok(packed::read_tile(&OsDisk, &self.public, tile)?),
+                _ => Ok(None),
+            },
             Err(error) => Err(error.into()),
         }
     }
 
-    fn journal(&self) -> Option<PathBuf> {
+    fn journal(&self) -> Option<OwnJournal> {
         self.journal.clone()
+    }
+
+    fn leaves_out(&self, number: u64) -> bool {
+        let plain = self.public.join(TilePath::full(Kind::Hashes(0), number).to_string());
+        !plain.exists() && packed::path(&self.public, number).exists()
     }
 
     fn list(&self) -> Result<Option<Vec<String>>, Box<dyn Error + Send + Sync>> {

@@ -204,6 +204,9 @@ impl Disk for FaultDisk {
             Ok(())
         })
     }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.other(|| OsDisk.remove(path))
+    }
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         self.other(|| OsDisk.remove_dir(dir))
     }

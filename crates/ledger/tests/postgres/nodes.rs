@@ -104,3 +104,30 @@ async fn without_its_database_a_node_fails_closed_in_time_and_recovers_by_itself
     ledger.close().await;
     assert!(node.told.0.lock().unwrap().is_empty(), "the process lives on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_another_has_the_turn_goes_into_one_batch() {
+    let server = std::sync::Arc::new(server());
+    let node = Node::first(&[server.port]);
+    let ledger = node.open();
+    ledger.append(started(0)).await.unwrap();
+    let turn = "SELECT pg_sleep(1.5) FROM (SELECT one FROM sightline.head FOR UPDATE) AS turn";
+    let holding = {
+        let server = server.clone();
+        tokio::task::spawn_blocking(move || server.sql("sightline", turn).unwrap())
+    };
+    // So long that it has the turn, and so short that it has it still when the last one is appended.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for n in 1..=20 {
+        let ledger = ledger.clone();
+        waiting.spawn(async move { ledger.append(started(n)).await.unwrap().index() });
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(ledger.size(), 1, "nobody has been told yet");
+    waiting.join_all().await;
+    holding.await.unwrap();
+    let counts = server.sql("sightline", "SELECT count FROM sightline.batch ORDER BY first").unwrap();
+    assert_eq!(counts.split_whitespace().collect::<Vec<_>>(), ["1", "20"]);
+    ledger.close().await;
+}

@@ -202,6 +202,66 @@ fn every_flipped_bit_cut_file_and_missing_file_is_found_and_named() {
     cases.all_are_found();
 }
 
+/// As a compacted ledger has them: full bundles packed, and without the tiles of hashes that they give.
+fn pack(dir: &Path, number: &str) {
+    let bundle = dir.join("tile/entries").join(number);
+    let packed = std::process::Command::new("gzip").args(["-9", "--no-name"]).arg(&bundle).status();
+    assert!(packed.unwrap().success());
+    fs::remove_file(dir.join("tile/0").join(number)).unwrap();
+}
+
+#[test]
+fn in_a_compacted_copy_the_same_is_found() {
+    let mut cases = Cases::of(&Day::of(600).entries);
+    let (plain, tile) = ("tile/entries/000", "tile/0/000");
+    let bundle = fs::read(cases.good.join(plain)).unwrap();
+    let hashes = fs::read(cases.good.join(tile)).unwrap();
+    pack(&cases.good, "000");
+    pack(&cases.good, "001");
+    let packed = fs::read(cases.good.join("tile/entries/000.gz")).unwrap();
+    // The header holds what says nothing of the contents: a time, an operating system.
+    for at in (10..packed.len()).step_by(packed.len() / FLIPS) {
+        cases.add(format!("a bit of byte {at}, packed"), &[plain], |dir| {
+            edit(&dir.join("tile/entries/000.gz"), |bytes| bytes[at] ^= 1 << (at % 8));
+        });
+    }
+    for length in [0, 9, packed.len() / 2, packed.len() - 1] {
+        cases.add(format!("packed, and cut to {length}"), &[plain], |dir| {
+            edit(&dir.join("tile/entries/000.gz"), |bytes| bytes.truncate(length));
+        });
+    }
+    cases.add("packed, and more", &[plain], |dir| {
+        edit(&dir.join("tile/entries/000.gz"), |bytes| bytes.push(b'A'));
+    });
+    cases.add("packed, and removed", &[plain], |dir| {
+        fs::remove_file(dir.join("tile/entries/000.gz")).unwrap();
+    });
+    cases.add("another bundle, well packed", &["tile/1/000.p/2", "from hash 0"], |dir| {
+        fs::copy(dir.join("tile/entries/001.gz"), dir.join("tile/entries/000.gz")).unwrap();
+    });
+    cases.add("a tile that is not what the packed bundle gives", &[tile], |dir| {
+        let mut hashes = hashes.clone();
+        hashes[40] ^= 1;
+        fs::write(dir.join(tile), hashes).unwrap();
+    });
+    cases.add("a plain bundle that is not the packed one", &[], |dir| {
+        let mut bundle = bundle.clone();
+        bundle[40] ^= 1;
+        fs::write(dir.join(plain), bundle).unwrap();
+    });
+    cases.add("a packed bundle that is not the plain one", &["tile/entries/000.gz"], |dir| {
+        fs::write(dir.join(plain), &bundle).unwrap();
+        fs::copy(dir.join("tile/entries/001.gz"), dir.join("tile/entries/000.gz")).unwrap();
+    });
+    for foreign in ["tile/0/000.gz", "tile/entries/000.p/9.gz", "checkpoint.gz", "tile/entries/.gz"] {
+        cases.add("something packed that is foreign", &[foreign, "no part of a log"], |dir| {
+            fs::create_dir_all(dir.join(foreign).parent().unwrap()).unwrap();
+            fs::write(dir.join(foreign), "x").unwrap();
+        });
+    }
+    cases.all_are_found();
+}
+
 #[test]
 fn what_was_moved_replaced_forged_or_does_not_belong_is_found_and_named() {
     let day = Day::of(600);

@@ -4,6 +4,8 @@
 // A benchmark answers on standard output, and has nobody to hand an error to.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,9 @@ use sightline_ledger::verify::{self, Directory, check};
 use sightline_ledger::{Admission, Draft, Ledger, LogVerifier, Options, Record};
 
 const WHAT: &str = "usage: bench floor DIR | append DIR WRITERS SECONDS plain|looks | sqlite DIR WRITERS SECONDS \
-                    | fill DIR ENTRIES | open DIR | replay DIR | prove DIR | verify DIR | disk DIR";
+                    | postgres DIR WRITERS SECONDS GATEWAYS | pg-insert DIR WRITERS SECONDS \
+                    | pg-group DIR WRITERS SECONDS CLIENTS \
+                    | fill DIR ENTRIES | open DIR | replay DIR | prove DIR | verify DIR | disk DIR | compact DIR";
 /// How many bytes the entries of `append … plain` have.
 const ENTRY_BYTES: usize = 512;
 /// How large the floor is that `looks` come from.
@@ -34,6 +38,15 @@ fn main() {
             append(Path::new(dir), number(writers), number(seconds), draft);
         }
         ["sqlite", dir, writers, seconds] => sqlite(Path::new(dir), number(writers), number(seconds)),
+        ["postgres", dir, writers, seconds, gateways] => {
+            postgres::gateways(Path::new(dir), number(writers), number(seconds), number(gateways));
+        }
+        ["pg-insert", dir, writers, seconds] => {
+            postgres::insert(Path::new(dir), number(writers), number(seconds));
+        }
+        ["pg-group", dir, writers, seconds, clients] => {
+            postgres::group(Path::new(dir), number(writers), number(seconds), number(clients));
+        }
         ["fill", dir, entries] => fill(Path::new(dir), number(entries)),
         ["open", dir] => open(Path::new(dir)),
         ["replay", dir] => {
@@ -43,6 +56,7 @@ fn main() {
         ["prove", dir] => prove(Path::new(dir)),
         ["verify", dir] => verify(Path::new(dir)),
         ["disk", dir] => disk(Path::new(dir)),
+        ["compact", dir] => compact(Path::new(dir)),
         _ => panic!("{WHAT}"),
     }
 }
@@ -162,16 +176,16 @@ impl Admission for Saved {
     }
 }
 
-/// A new ledger in `dir`, or the one that is there.
+/// A new ledger in `dir`, or the one that is there. It is compacted only when that is measured.
 fn ledger(dir: &Path) -> Ledger {
     if !dir.join("format").exists() {
         Ledger::create(dir, "ledger.example/bench", &Options::default()).unwrap();
     }
-    Ledger::open(dir, &Options::default(), Saved).unwrap()
+    Ledger::open(dir, &Options { compact: false, ..Options::default() }, Saved).unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A 4 KiB append and `fdatasync`, over and over.
@@ -191,32 +205,61 @@ fn floor(dir: &Path) {
 
 /// `writers` tasks that each append, wait for the receipt, and append again.
 fn append(dir: &Path, writers: u64, seconds: u64, draft: fn(&mut Draw) -> Vec<Draft>) {
+    load(&[ledger(dir)], writers, seconds, draft);
+}
+
+/// The same with the writers spread over several gateways of one log, which are closed at the end.
+fn load(ledgers: &[Ledger], writers: u64, seconds: u64, draft: fn(&mut Draw) -> Vec<Draft>) {
     let runtime = runtime();
-    let ledger = ledger(dir);
-    let (before, cpu, start) = (ledger.size(), cpu_seconds(), Instant::now());
-    let times = runtime.block_on(async {
-        let until = start + Duration::from_secs(seconds);
+    let (cpu, start) = (cpu_seconds(), Instant::now());
+    let (times, appended) = runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
-        for writer in 0..writers {
+        for (writer, ledger) in (0..writers).zip(ledgers.iter().cycle()) {
             let ledger = ledger.clone();
             tasks.spawn(async move {
-                let (mut draw, mut times) = (Draw::new(writer), Vec::new());
-                while Instant::now() < until {
-                    let drafts = draft(&mut draw);
-                    let start = Instant::now();
-                    ledger.append_all(drafts).await.unwrap();
-                    times.push(start.elapsed());
+                let (mut draw, mut laps, mut appended) = (Draw::new(writer), Laps::start(seconds), 0);
+                while laps.begin() {
+                    appended += ledger.append_all(draft(&mut draw)).await.unwrap().len();
+                    laps.end();
                 }
-                times
+                (laps.times, appended)
             });
         }
-        tasks.join_all().await.concat()
+        let done: (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().unzip();
+        (done.0.concat(), done.1.iter().sum::<usize>() as f64)
     });
-    let (took, appended) = (start.elapsed().as_secs_f64(), (ledger.size() - before) as f64);
-    say("per_second", appended / took);
+    say("per_second", appended / start.elapsed().as_secs_f64());
     say("cpu_us", (cpu_seconds() - cpu) * 1e6 / appended);
     say_times(times);
-    runtime.block_on(ledger.close());
+    runtime.block_on(async {
+        for ledger in ledgers {
+            ledger.close().await;
+        }
+    });
+}
+
+/// Something that is done again and again for so many seconds, and how long each time took.
+struct Laps {
+    until: Instant,
+    begun: Instant,
+    times: Vec<Duration>,
+}
+
+impl Laps {
+    fn start(seconds: u64) -> Self {
+        let begun = Instant::now();
+        Self { until: begun + Duration::from_secs(seconds), begun, times: Vec::new() }
+    }
+
+    /// Whether it is done once more, from now on.
+    fn begin(&mut self) -> bool {
+        self.begun = Instant::now();
+        self.begun < self.until
+    }
+
+    fn end(&mut self) {
+        self.times.push(self.begun.elapsed());
+    }
 }
 
 /// The peer: the same entries into SQLite, durable before they are acknowledged (write-ahead log, synchronous=FULL),
@@ -250,20 +293,18 @@ fn sqlite(dir: &Path, writers: u64, seconds: u64) {
     });
     let (cpu, start) = (cpu_seconds(), Instant::now());
     let times = runtime().block_on(async {
-        let until = start + Duration::from_secs(seconds);
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..writers {
             let queue = queue.clone();
             tasks.spawn(async move {
-                let mut times = Vec::new();
-                while Instant::now() < until {
+                let mut laps = Laps::start(seconds);
+                while laps.begin() {
                     let (reply, done) = tokio::sync::oneshot::channel();
-                    let (entry, start) = (vec![b'x'; ENTRY_BYTES], Instant::now());
-                    queue.send((entry, reply)).await.unwrap();
+                    queue.send((vec![b'x'; ENTRY_BYTES], reply)).await.unwrap();
                     done.await.unwrap();
-                    times.push(start.elapsed());
+                    laps.end();
                 }
-                times
+                laps.times
             });
         }
         drop(queue);
@@ -347,6 +388,25 @@ fn verify(dir: &Path) {
     let good = check(&Directory::open(dir).unwrap(), &log, tree_only, &mut |_, _| {}).unwrap();
     say("seconds", start.elapsed().as_secs_f64());
     say("per_second", good.summary.entries as f64 / start.elapsed().as_secs_f64());
+}
+
+/// What a server does in the background, at once.
+fn compact(dir: &Path) {
+    let ledger = ledger(dir);
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let done = ledger.compact(|_, _| {}).unwrap();
+    say("seconds", start.elapsed().as_secs_f64());
+    say("cpu_us", (cpu_seconds() - cpu) * 1e6 / done.entries as f64);
+    say("entries", done.entries as f64);
+    for (name, bytes) in [
+        ("journal_before", done.journal_bytes_before),
+        ("journal_after", done.journal_bytes_after),
+        ("tiles_before", done.tile_bytes_before),
+        ("tiles_after", done.tile_bytes_after),
+    ] {
+        say(name, bytes as f64);
+    }
+    runtime().block_on(ledger.close());
 }
 
 /// Bytes by what they are for.

@@ -247,7 +247,9 @@ impl State {
             | Event::Revoked(_)
             | Event::Questioned(_)
             | Event::IncidentOpened(_)
-            | Event::MarkFault(_) => Ok(()),
+            | Event::MarkFault(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => Ok(()),
         }
     }
 
@@ -397,7 +399,9 @@ impl State {
             | Event::Written(_)
             | Event::Refused(_)
             | Event::Questioned(_)
-            | Event::MarkIssued(_) => {}
+            | Event::MarkIssued(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => {}
         }
         if entry.event.is_fence() {
             self.fence.set(index + 1);

@@ -59,6 +59,8 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::MarkIssued(_) => ("Mark issued", ""),
         Event::MarkFault(_) => ("Mark not in place", "warn"),
         Event::MarkSound(_) => ("Mark in place again", ""),
+        Event::RuleMatched(_) => ("Rule met", "accent"),
+        Event::CanariesPlanted(_) => ("Canaries", "accent"),
     }
 }
 
@@ -113,6 +115,10 @@ pub(crate) fn detail(event: &Event) -> String {
         Event::MarkIssued(e) => format!("{}, at {}", e.mark, e.by.app),
         Event::MarkFault(e) => format!("{}{}", mark_fault(e.what), masked(e.masks)),
         Event::MarkSound(_) => "what was masked may be shown again".to_owned(),
+        Event::RuleMatched(e) => {
+            format!("{} ({}), by {} entries; a lead, not a verdict", e.rule, e.level, e.entries.len())
+        }
+        Event::CanariesPlanted(e) => format!("{} decoy customers {} in {}", e.count, e.what, e.app),
     }
 }
 

@@ -19,7 +19,7 @@ mod target;
 mod tell;
 mod told;
 
-pub use cursor::CursorError;
+pub use cursor::{Cursor, CursorError};
 pub use exporter::{Exporter, Pace};
 pub use exports::{ExportError, ExportParts, Exports, check, set_back, stopped, test};
 pub use format::{Format, Message, Writer};

@@ -67,7 +67,7 @@ pub(crate) fn event(
     });
     let (status_id, status) = match (class, status) {
         // An incident's status is where people are with it.
-        (Class::IncidentFinding, _) => (1, "New"),
+        (Class::IncidentFinding | Class::DetectionFinding, _) => (1, "New"),
         (_, status) => Status::ocsf(*status),
     };
     event["status_id"] = status_id.into();

@@ -61,6 +61,7 @@ impl std::fmt::Display for Who {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Base,
+    DetectionFinding,
     IncidentFinding,
     AccountChange,
     Authentication,
@@ -75,6 +76,7 @@ impl Class {
     pub(crate) fn uid(self) -> u32 {
         match self {
             Class::Base => 0,
+            Class::DetectionFinding => 2004,
             Class::IncidentFinding => 2005,
             Class::AccountChange => 3001,
             Class::Authentication => 3002,
@@ -89,6 +91,7 @@ impl Class {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Base => "Base Event",
+            Class::DetectionFinding => "Detection Finding",
             Class::IncidentFinding => "Incident Finding",
             Class::AccountChange => "Account Change",
             Class::Authentication => "Authentication",
@@ -121,6 +124,7 @@ pub(crate) enum Severity {
     Informational,
     Low,
     Medium,
+    High,
     Critical,
 }
 
@@ -131,6 +135,7 @@ impl Severity {
             Severity::Informational => (1, "Informational"),
             Severity::Low => (2, "Low"),
             Severity::Medium => (3, "Medium"),
+            Severity::High => (4, "High"),
             Severity::Critical => (5, "Critical"),
         }
     }
@@ -141,6 +146,7 @@ impl Severity {
             Severity::Informational => 1,
             Severity::Low => 3,
             Severity::Medium => 5,
+            Severity::High => 8,
             Severity::Critical => 10,
         }
     }
@@ -151,6 +157,7 @@ impl Severity {
             Severity::Informational => 6,
             Severity::Low => 5,
             Severity::Medium => 4,
+            Severity::High => 3,
             Severity::Critical => 2,
         }
     }

@@ -300,6 +300,8 @@ fn more(event: &Event) -> String {
         Event::MarkIssued(e) => e.mark.to_string(),
         Event::MarkFault(e) => e.what.to_string(),
         Event::MarkSound(e) => e.by.session.to_string(),
+        Event::RuleMatched(e) => format!("rule {}, {}", e.rule, e.level),
+        Event::CanariesPlanted(e) => format!("{} canaries {} in {}", e.count, e.what, e.app),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {
             String::new()

@@ -6,8 +6,9 @@
 //! class names and commitments (P6).
 
 use crate::{
-    AppId, Budgets, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened, MarkFault, MarkIssued,
-    MarkSound, Mode, Purpose, ResponseId, SessionId, StaffId, StaffRecord, Tier, Timestamp, words,
+    AppId, Budgets, CanariesPlanted, ClassSet, Commitment, Digest, Evidence, GrantId, IncidentOpened,
+    MarkFault, MarkIssued, MarkSound, Mode, Purpose, ResponseId, RuleMatched, SessionId, StaffId,
+    StaffRecord, Tier, Timestamp, words,
 };
 
 pub use crate::decision::{Act, Decided, Decision, Erased, Proposed};
@@ -126,6 +127,12 @@ pub enum Event {
     /// A page proved that the mark lies over it.
     #[n(23)]
     MarkSound(#[n(0)] MarkSound),
+    /// Entries met a rule.
+    #[n(27)]
+    RuleMatched(#[n(0)] RuleMatched),
+    /// Decoy customers were planted or retired.
+    #[n(28)]
+    CanariesPlanted(#[n(0)] CanariesPlanted),
 }
 
 impl Event {
@@ -152,6 +159,8 @@ impl Event {
             Event::MarkIssued(_) => "mark_issued",
             Event::MarkFault(_) => "mark_fault",
             Event::MarkSound(_) => "mark_sound",
+            Event::RuleMatched(_) => "rule_matched",
+            Event::CanariesPlanted(_) => "canaries_planted",
         }
     }
 
@@ -162,6 +171,7 @@ impl Event {
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
             | Event::SessionClosed(_)
+            | Event::CanariesPlanted(_)
             | Event::Erased(_) => None,
             Event::StaffRecorded(e) => Some(&e.record.staff),
             Event::SessionOpened(e) => Some(&e.staff),
@@ -181,6 +191,7 @@ impl Event {
             Event::MarkIssued(e) => Some(&e.by.staff),
             Event::MarkFault(e) => Some(&e.by.staff),
             Event::MarkSound(e) => Some(&e.by.staff),
+            Event::RuleMatched(e) => e.staff.first(),
         }
     }
 
@@ -206,7 +217,9 @@ impl Event {
             | Event::Proposed(_)
             | Event::IncidentOpened(_)
             | Event::MarkIssued(_)
-            | Event::MarkSound(_) => false,
+            | Event::MarkSound(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => false,
         }
     }
 }

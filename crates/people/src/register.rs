@@ -73,7 +73,9 @@ impl Register {
             | Event::IncidentOpened(_)
             | Event::MarkIssued(_)
             | Event::MarkFault(_)
-            | Event::MarkSound(_) => Ok(()),
+            | Event::MarkSound(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => Ok(()),
         }
     }
 

@@ -57,6 +57,13 @@ fn says(event: &Event) -> String {
         Event::MarkIssued(e) => format!("{} {} for {} from {}", e.by.app, e.mark, e.by.session, e.bucket),
         Event::MarkFault(e) => format!("{} {} {} masks [{}]", e.by.app, e.what, e.by.session, e.masks),
         Event::MarkSound(e) => format!("{} {}", e.by.app, e.by.session),
+        Event::RuleMatched(e) => {
+            let entries: Vec<String> = e.entries.iter().map(u64::to_string).collect();
+            let more =
+                if e.unrecorded > 0 { format!(", {} times more", e.unrecorded) } else { String::new() };
+            format!("{} {} by entries {}{more}", e.rule, e.level, entries.join(", "))
+        }
+        Event::CanariesPlanted(e) => format!("{} {} in {} by {}", e.count, e.what, e.app, actor(&e.by)),
     }
 }
 

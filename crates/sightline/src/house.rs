@@ -16,6 +16,7 @@ use ledger::{Draft, Ledger};
 use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
 use model::{AppId, Clock, Entropy, OsEntropy, SystemClock};
 use people::{Directory, LoginMethod, People, PeopleParts};
+use rules::Rules;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
@@ -45,6 +46,8 @@ pub(crate) struct Layout {
     pub(crate) trust_policy: PathBuf,
     /// How far each export has come.
     pub(crate) exports: PathBuf,
+    /// How far the rules have come.
+    pub(crate) rules: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -60,6 +63,7 @@ impl Layout {
             gateway_key: data.join("gateway.key"),
             trust_policy: data.join("trust-policy"),
             exports: data.join("exports"),
+            rules: data.join("rules"),
             socket: data.join("control.sock"),
         }
     }
@@ -120,6 +124,8 @@ pub(crate) struct Rooms {
     pub(crate) witnesses: Standing,
     /// Empty where nothing is served.
     pub(crate) exports: Exports,
+    /// None where no rules are evaluated.
+    pub(crate) rules: Option<Rules>,
 }
 
 impl Rooms {
@@ -141,7 +147,9 @@ impl Rooms {
         };
         let witnesses = Standing::without_witnesses();
         let (trust_policy, exports) = (layout.trust_policy, Exports::default());
-        Ok((Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports }, Box::pin(follow)))
+        let rules = None;
+        let rooms = Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports, rules };
+        Ok((rooms, Box::pin(follow)))
     }
 }
 
@@ -179,6 +187,9 @@ pub(crate) fn read(config: &Config) -> Result<Parts, String> {
     serve::acceptor(config.settings.console.tls.as_ref())?;
     for export in &config.settings.exports {
         export::check(export).map_err(|e| e.to_string())?;
+    }
+    if let Some(rules) = &config.settings.rules {
+        rules::check(rules).map_err(|e| e.to_string())?;
     }
     let mut apps = Vec::new();
     for app in &config.settings.apps {
@@ -279,6 +290,12 @@ impl House {
             .map_err(|e| e.to_string())?;
             routers.push(gateway.router());
             workers.push(Box::pin(async move { gateway.follow_feed().await }));
+        }
+        let known = crate::rules::Known { state: rooms.state.clone(), canaries: Arc::default() };
+        if let Some((rules, follower)) = crate::rules::open(settings.rules.as_ref(), &layout, &ledger, known)?
+        {
+            rooms.rules = Some(rules);
+            workers.push(Box::pin(follower.run()));
         }
         let (exports, exporters) = crate::exports::open(config, &layout, &ledger)?;
         rooms.exports = exports;

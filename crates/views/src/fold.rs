@@ -143,6 +143,7 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
     let row = match &record.entry.event {
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) => Row::default(),
         Event::IncidentOpened(_) => Row::default(),
+        Event::RuleMatched(_) | Event::CanariesPlanted(_) => Row::default(),
         Event::StaffRecorded(e) => staff_recorded(tx, record, e)?,
         Event::SessionOpened(e) => session_opened(tx, record, e)?,
         Event::SessionClosed(e) => session_closed(tx, record, e)?,

@@ -252,6 +252,8 @@ impl Fold {
             | Event::PolicyInForce(_)
             | Event::Refused(_)
             | Event::Questioned(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_)
             | Event::IncidentOpened(_) => {}
         }
         Ok(())

@@ -293,7 +293,9 @@ impl State {
             | Event::Questioned(_)
             | Event::MarkFault(_)
             | Event::WatchInForce(_)
-            | Event::IncidentOpened(_) => Ok(()),
+            | Event::IncidentOpened(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => Ok(()),
         }
     }
 
@@ -458,7 +460,9 @@ impl State {
             | Event::Written(_)
             | Event::Refused(_)
             | Event::Questioned(_)
-            | Event::MarkIssued(_) => {}
+            | Event::MarkIssued(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => {}
         }
         if entry.event.is_fence() {
             self.fence.set(index + 1);

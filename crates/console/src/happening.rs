@@ -67,6 +67,8 @@ pub(crate) fn what(event: &Event) -> (&'static str, &'static str) {
         Event::Triaged(_) => ("Finding judged", "accent"),
         Event::WatchInForce(_) => ("Watch in force", "accent"),
         Event::Reauthenticated(_) => ("Logged in afresh", ""),
+        Event::RuleMatched(_) => ("Rule met", "accent"),
+        Event::CanariesPlanted(_) => ("Canaries", "accent"),
     }
 }
 
@@ -132,6 +134,10 @@ pub(crate) fn detail(event: &Event) -> String {
             WatchMode::Contain => "what a finding reaches is put in force at once".to_owned(),
         },
         Event::Reauthenticated(_) => String::new(),
+        Event::RuleMatched(e) => {
+            format!("{} ({}), by {} entries; a lead, not a verdict", e.rule, e.level, e.entries.len())
+        }
+        Event::CanariesPlanted(e) => format!("{} decoy customers {} in {}", e.count, e.what, e.app),
     }
 }
 

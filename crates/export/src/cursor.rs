@@ -1,4 +1,5 @@
-//! How far an export has come: a small file, replaced atomically, moved only after the receiver has acknowledged.
+//! How far a worker has come with the ledger: a small file, replaced atomically, moved only when what is behind it is done
+//! (for an export: when the receiver has acknowledged).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use ledger::disk::{Disk, Lock, Readers, replace};
 use serde::{Deserialize, Serialize};
 
-/// A cursor, held by the one exporter that may move it.
-pub(crate) struct Cursor {
+/// A cursor, held by the one worker that may move it.
+pub struct Cursor {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     at: Position,
@@ -28,12 +29,13 @@ pub(crate) struct Position {
 /// Why a cursor cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CursorError {
-    /// Another exporter has it.
-    #[error("{0}: another process exports with this cursor")]
+    /// Another worker has it.
+    #[error("{0}: another process works with this cursor")]
     Locked(PathBuf),
     /// It belongs to another log.
     #[error(
-        "{path}: this is how far the log {found:?} was exported, not this one; give the export another name"
+        "{path}: this is how far somebody has come with the log {found:?}, not with this one; move it away, or, for an \
+         export, give it another name"
     )]
     OtherLog {
         /// Which file.
@@ -55,7 +57,7 @@ pub enum CursorError {
         size: u64,
     },
     /// It holds something else.
-    #[error("{0}: not the cursor of an export; move it away, and the export begins anew")]
+    #[error("{0}: not a cursor; move it away, and its worker begins anew")]
     Malformed(PathBuf),
     /// The disk.
     #[error("{path}: {source}")]
@@ -68,7 +70,7 @@ pub enum CursorError {
 }
 
 impl Cursor {
-    /// Takes the cursor of the export `name` in `dir`; where there is none, makes one at `begin`. `size` is how many
+    /// Takes the cursor `name` in `dir`; where there is none, makes one at `begin`. `size` is how many
     /// entries there are.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
@@ -86,7 +88,7 @@ impl Cursor {
     }
 
     /// The same, for whoever sets it next: it may stand anywhere.
-    pub(crate) fn take(
+    pub fn take(
         disk: Arc<dyn Disk>,
         dir: &Path,
         name: &str,
@@ -127,18 +129,24 @@ impl Cursor {
     }
 
     /// The number of the first entry that was not acknowledged.
-    pub(crate) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.at.next
     }
 
     /// Moves it, durably. A crash before the end leaves it where it was, and the entries are sent again.
-    pub(crate) fn set(&mut self, next: u64) -> Result<(), CursorError> {
+    pub fn set(&mut self, next: u64) -> Result<(), CursorError> {
         let position = Position { next, ..self.at.clone() };
         let bytes = serde_json::to_vec(&position).unwrap_or_default();
         replace(&*self.disk, &self.path, &bytes, Readers::Owner)
             .map_err(|source| CursorError::Disk { path: self.path.clone(), source })?;
         self.at = position;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cursor").field("path", &self.path).field("at", &self.at).finish_non_exhaustive()
     }
 }
 

@@ -101,6 +101,16 @@ impl Writer {
         Ok(self.message(&told, &identity, record.entry.event.kind(), record.entry.time, said(&record.entry)))
     }
 
+    /// A record as an OCSF event, for whoever looks into it instead of sending it. What it refers to is read from
+    /// `records`, which hold what is in front of it.
+    pub fn event(&mut self, record: &Record, records: &dyn Records) -> Result<Value, LedgerError> {
+        self.lookup.learn(record);
+        let told = tell::tell(record, &mut self.lookup, records)?;
+        let identity = Identity::of(&self.origin, record.index, &record.entry);
+        let (kind, time) = (record.entry.event.kind(), record.entry.time);
+        Ok(ocsf::event(&told, &identity, kind, time, &said(&record.entry)))
+    }
+
     /// A message that tests the way to a receiver, marked as a test; no entry stands behind it.
     pub fn test(&self, now: Timestamp) -> Message {
         let identity = Identity { origin: &self.origin, entry: None };

@@ -20,7 +20,7 @@ mod tell;
 mod told;
 mod watch;
 
-pub use cursor::CursorError;
+pub use cursor::{Cursor, CursorError};
 pub use exporter::{Exporter, Pace};
 pub use exports::{ExportError, ExportParts, Exports, check, set_back, stopped, test};
 pub use format::{Format, Message, Writer};

@@ -10,8 +10,8 @@ use model::entry::{
     Written,
 };
 use model::{
-    AppId, ClassSet, Commitment, Evidence, FieldClass, IncidentOpened, MarkFault, MarkIssued, MarkSound,
-    Mode, SessionId, StaffId, StaffStatus, Tier,
+    AppId, CanariesPlanted, CanaryChange, ClassSet, Commitment, Evidence, FieldClass, IncidentOpened,
+    MarkFault, MarkIssued, MarkSound, Mode, RuleLevel, RuleMatched, SessionId, StaffId, StaffStatus, Tier,
 };
 use serde_json::{Map, Value, json};
 
@@ -78,6 +78,8 @@ pub(crate) fn tell(record: &Record, lookup: &mut Lookup, records: &dyn Records) 
         Event::Triaged(e) => watch::triaged(e),
         Event::WatchInForce(e) => watch::in_force(e),
         Event::Reauthenticated(e) => watch::reauthenticated(e),
+        Event::RuleMatched(e) => rule_matched(e),
+        Event::CanariesPlanted(e) => canaries_planted(e),
     })
 }
 
@@ -475,6 +477,53 @@ fn of_mark(by: &Viewer, activity: Activity, uid: &str, message: String) -> Told 
         session: Some(by.session),
         body: entity("Mark", uid, "mark over the pages of a session"),
         ..told(Class::EntityManagement, activity, message)
+    }
+}
+
+/// A finding about entries, which it names by number; whom it is about is a pseudonym still.
+fn rule_matched(e: &RuleMatched) -> Told {
+    let about = e.staff.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let about = if about.is_empty() { String::new() } else { format!(" about {about}") };
+    let message = format!("rule {} ({}) was met{about}; a lead, not a verdict", e.rule, e.level);
+    // A finding of several people is about none of them first.
+    let to = if let [only] = e.staff.as_slice() { Some(only.clone()) } else { None };
+    Told {
+        severity: match e.level {
+            RuleLevel::Informational => Severity::Informational,
+            RuleLevel::Low => Severity::Low,
+            RuleLevel::Medium => Severity::Medium,
+            RuleLevel::High => Severity::High,
+            RuleLevel::Critical => Severity::Critical,
+        },
+        who: Some(Who::System),
+        to,
+        body: body(json!({
+            "finding_info": {
+                "uid": format!("{}-{}", e.rule, e.entries.last().copied().unwrap_or_default()),
+                "title": format!("rule {}", e.rule),
+                "desc": message,
+                "types": ["sigma"],
+                "analytic": { "uid": e.rule, "type_id": 1, "type": "Rule", "version": e.text },
+                "related_events": e.entries.iter().map(|n| json!({ "uid": n.to_string() })).collect::<Vec<_>>(),
+            },
+            "evidences": e.staff.iter().map(|staff| json!({ "actor": { "user": user(staff) } })).collect::<Vec<_>>(),
+        })),
+        ..told(Class::DetectionFinding, CREATE, message.clone())
+    }
+}
+
+fn canaries_planted(e: &CanariesPlanted) -> Told {
+    let activity = match e.what {
+        CanaryChange::Planted => CREATE,
+        CanaryChange::Retired => DEACTIVATE,
+    };
+    Told {
+        severity: Severity::Low,
+        who: Some((&e.by).into()),
+        app: Some(e.app.clone()),
+        reason: Some(e.what.word()),
+        body: entity("Canaries", &e.subjects.to_string(), "canaries"),
+        ..told(Class::EntityManagement, activity, format!("{} canaries {} in {}", e.count, e.what, e.app))
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) enum Severity {
     Informational,
     Low,
     Medium,
+    High,
     Critical,
 }
 
@@ -134,6 +135,7 @@ impl Severity {
             Severity::Informational => (1, "Informational"),
             Severity::Low => (2, "Low"),
             Severity::Medium => (3, "Medium"),
+            Severity::High => (4, "High"),
             Severity::Critical => (5, "Critical"),
         }
     }
@@ -144,6 +146,7 @@ impl Severity {
             Severity::Informational => 1,
             Severity::Low => 3,
             Severity::Medium => 5,
+            Severity::High => 8,
             Severity::Critical => 10,
         }
     }
@@ -154,6 +157,7 @@ impl Severity {
             Severity::Informational => 6,
             Severity::Low => 5,
             Severity::Medium => 4,
+            Severity::High => 3,
             Severity::Critical => 2,
         }
     }

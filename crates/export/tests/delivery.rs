@@ -315,8 +315,8 @@ async fn a_cursor_of_another_log_or_ahead_of_the_ledger_or_damaged_is_refused() 
     for (text, why) in [
         (r#"{"origin":"other.example/log","next":0}"#, "other.example/log"),
         (r#"{"origin":"log.example/sightline","next":2}"#, "set back"),
-        (r#"{"origin":"log.example/sightline"}"#, "not the cursor"),
-        ("", "not the cursor"),
+        (r#"{"origin":"log.example/sightline"}"#, "not a cursor"),
+        ("", "not a cursor"),
     ] {
         std::fs::write(cursors.join("siem.json"), text).unwrap();
         let error = world.open(&[world.syslog(address)]).err().unwrap().to_string();

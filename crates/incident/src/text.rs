@@ -306,6 +306,8 @@ fn more(event: &Event) -> String {
         Event::Triaged(e) => e.verdict.to_string(),
         Event::WatchInForce(e) => e.mode.to_string(),
         Event::Reauthenticated(_) => String::new(),
+        Event::RuleMatched(e) => format!("rule {}, {}", e.rule, e.level),
+        Event::CanariesPlanted(e) => format!("{} canaries {} in {}", e.count, e.what, e.app),
         Event::StaffRecorded(e) => format!("{}, {}, {}", e.record.role, e.record.team, e.record.status),
         Event::Started(_) | Event::SettingsInForce(_) | Event::PolicyInForce(_) | Event::Written(_) => {
             String::new()

@@ -79,6 +79,7 @@ fn subjects(event: &Event) -> Subjects {
         Event::Proposed(e) => Subjects::Each(e.act.subject()),
         Event::Erased(Erased::Customer { subject, .. }) => Subjects::Each(*subject),
         Event::Listed(e) => Subjects::Over { digest: e.subjects, rows: e.rows },
+        Event::CanariesPlanted(e) => Subjects::Over { digest: e.subjects, rows: e.count },
         Event::Started(_)
         | Event::SettingsInForce(_)
         | Event::PolicyInForce(_)
@@ -97,7 +98,8 @@ fn subjects(event: &Event) -> Subjects {
         | Event::Lifted(_)
         | Event::Triaged(_)
         | Event::WatchInForce(_)
-        | Event::Reauthenticated(_) => Subjects::Each(None),
+        | Event::Reauthenticated(_)
+        | Event::RuleMatched(_) => Subjects::Each(None),
     }
 }
 

@@ -6,9 +6,9 @@
 //! class names and commitments (P6).
 
 use crate::{
-    AppId, Budgets, ClassSet, Commitment, Contained, Digest, Evidence, Finding, GrantId, IncidentOpened,
-    Lifted, MarkFault, MarkIssued, MarkSound, Mode, Purpose, Reauthenticated, ResponseId, SessionId, StaffId,
-    StaffRecord, Tier, Timestamp, Triaged, WatchInForce, words,
+    AppId, Budgets, CanariesPlanted, ClassSet, Commitment, Contained, Digest, Evidence, Finding, GrantId,
+    IncidentOpened, Lifted, MarkFault, MarkIssued, MarkSound, Mode, Purpose, Reauthenticated, ResponseId,
+    RuleMatched, SessionId, StaffId, StaffRecord, Tier, Timestamp, Triaged, WatchInForce, words,
 };
 
 pub use crate::decision::{Act, Decided, Decision, Erased, Proposed};
@@ -145,6 +145,12 @@ pub enum Event {
     /// A staff member has proved afresh who they are.
     #[n(25)]
     Reauthenticated(#[n(0)] Reauthenticated),
+    /// Entries met a rule.
+    #[n(27)]
+    RuleMatched(#[n(0)] RuleMatched),
+    /// Decoy customers were planted or retired.
+    #[n(28)]
+    CanariesPlanted(#[n(0)] CanariesPlanted),
 }
 
 impl Event {
@@ -177,6 +183,8 @@ impl Event {
             Event::Triaged(_) => "triaged",
             Event::WatchInForce(_) => "watch_in_force",
             Event::Reauthenticated(_) => "reauthenticated",
+            Event::RuleMatched(_) => "rule_matched",
+            Event::CanariesPlanted(_) => "canaries_planted",
         }
     }
 
@@ -188,6 +196,7 @@ impl Event {
             | Event::PolicyInForce(_)
             | Event::SessionClosed(_)
             | Event::WatchInForce(_)
+            | Event::CanariesPlanted(_)
             | Event::Erased(_) => None,
             Event::StaffRecorded(e) => Some(&e.record.staff),
             Event::SessionOpened(e) => Some(&e.staff),
@@ -212,6 +221,7 @@ impl Event {
             Event::Lifted(e) => Some(&e.staff),
             Event::Triaged(e) => Some(&e.by),
             Event::Reauthenticated(e) => Some(&e.staff),
+            Event::RuleMatched(e) => e.staff.first(),
         }
     }
 
@@ -243,7 +253,9 @@ impl Event {
             | Event::Finding(_)
             | Event::Lifted(_)
             | Event::Triaged(_)
-            | Event::Reauthenticated(_) => false,
+            | Event::Reauthenticated(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => false,
         }
     }
 }

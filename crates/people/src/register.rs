@@ -79,7 +79,9 @@ impl Register {
             | Event::Lifted(_)
             | Event::Triaged(_)
             | Event::WatchInForce(_)
-            | Event::Reauthenticated(_) => Ok(()),
+            | Event::Reauthenticated(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => Ok(()),
         }
     }
 

@@ -64,6 +64,9 @@ enum Command {
     /// Events for other people's systems: how exports are doing, test them, send again.
     #[command(subcommand)]
     Export(crate::exports::Export),
+    /// Sigma rules: list, check and test them, and how they are doing.
+    #[command(subcommand)]
+    Rules(crate::rules::RulesCommand),
     /// Make the tables of the journal's database, or bring them up to this version.
     Migrate(crate::journal::Migrate),
     /// Derive the published tiles and the views again from the ledger's journal.
@@ -419,6 +422,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             operate::print(&options.place, command, options.form.print())
         }
         Command::Export(command) => crate::exports::run(&command),
+        Command::Rules(command) => return crate::rules::run(&command),
         Command::Log(Log::Export(options)) => crate::exports::log_export(&options),
         Command::Log(Log::Tail(options)) => {
             operate::tail(&options.place, options.lines as usize, options.follow, options.form.print())

@@ -63,6 +63,7 @@ pub(crate) enum Command {
         name: String,
         from: u64,
     },
+    RulesStatus,
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -204,6 +205,7 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
             rooms.exports.replay(&name, from).map_err(|e| Failure::Caller(e.to_string()))?;
             Ok(Outcome::text(format!("{name}: sends the entries from {from} on again\n")))
         }
+        Command::RulesStatus => crate::rules::report(rooms.rules.as_ref(), rooms.ledger.size(), form),
         Command::Receipt { index } => Ok(Outcome::text(enquiry.receipt(&operator, index).await?.answer)),
     }
 }

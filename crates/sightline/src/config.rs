@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     /// Where events go.
     #[serde(default, rename = "export")]
     pub(crate) exports: Vec<ExportSettings>,
+    /// The rules that entries are held against; without it, none.
+    pub(crate) rules: Option<rules::RulesSettings>,
 }
 
 /// `[console]`.
@@ -207,6 +209,7 @@ impl Settings {
         for path in paths {
             *path = base.join(&path);
         }
+        self.rules.iter_mut().for_each(|rules| rules.resolve(base));
     }
 }
 

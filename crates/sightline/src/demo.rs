@@ -117,7 +117,8 @@ impl Place {
              upstream = \"http://{desk}\"\nadapter = \"desk\"\nmode = \"enforce\"\n\n\
              [app.sign_in]\nheader = \"X-Remote-User\"\nsecret_header = \"X-Desk-Secret\"\n\
              secret_file = \"secrets/app-secret\"\n\n\
-             [app.feed]\nkind = \"sightline\"\ntoken_file = \"secrets/feed-token\"\nevery_seconds = 1\n"
+             [app.feed]\nkind = \"sightline\"\ntoken_file = \"secrets/feed-token\"\nevery_seconds = 1\n\n\
+             [rules]\n"
         );
         for staff in &population.staff {
             let record = &staff.record;

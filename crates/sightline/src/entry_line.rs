@@ -74,6 +74,13 @@ fn says(event: &Event) -> String {
             format!("{}, throttle {} minutes by {}", e.mode, e.throttle_minutes, actor(&e.by))
         }
         Event::Reauthenticated(e) => format!("{} asked at {}", e.session, e.asked),
+        Event::RuleMatched(e) => {
+            let entries: Vec<String> = e.entries.iter().map(u64::to_string).collect();
+            let more =
+                if e.unrecorded > 0 { format!(", {} times more", e.unrecorded) } else { String::new() };
+            format!("{} {} by entries {}{more}", e.rule, e.level, entries.join(", "))
+        }
+        Event::CanariesPlanted(e) => format!("{} {} in {} by {}", e.count, e.what, e.app, actor(&e.by)),
     }
 }
 

@@ -246,7 +246,7 @@ fn archive(layout: &Layout) -> Result<Archive, String> {
 }
 
 /// This machine's name, as messages say it and `node` in the configuration means it.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }

@@ -17,6 +17,7 @@ use ledger::{Draft, Ledger};
 use model::entry::{Actor, AppMode, Event, PolicyInForce, SettingsInForce, Started};
 use model::{AppId, Clock, Entropy, OsEntropy, SystemClock, WatchInForce};
 use people::{Directory, LoginMethod, People, PeopleParts};
+use rules::Rules;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
@@ -48,6 +49,8 @@ pub(crate) struct Layout {
     pub(crate) exports: PathBuf,
     /// What the watch knows; may be deleted.
     pub(crate) watch: PathBuf,
+    /// How far the rules have come.
+    pub(crate) rules: PathBuf,
     /// Where the running process takes commands.
     pub(crate) socket: PathBuf,
 }
@@ -64,6 +67,7 @@ impl Layout {
             trust_policy: data.join("trust-policy"),
             exports: data.join("exports"),
             watch: data.join("watch.state"),
+            rules: data.join("rules"),
             socket: data.join("control.sock"),
         }
     }
@@ -124,6 +128,8 @@ pub(crate) struct Rooms {
     pub(crate) witnesses: Standing,
     /// Empty where nothing is served.
     pub(crate) exports: Exports,
+    /// None where no rules are evaluated.
+    pub(crate) rules: Option<Rules>,
 }
 
 impl Rooms {
@@ -145,7 +151,9 @@ impl Rooms {
         };
         let witnesses = Standing::without_witnesses();
         let (trust_policy, exports) = (layout.trust_policy, Exports::default());
-        Ok((Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports }, Box::pin(follow)))
+        let rules = None;
+        let rooms = Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports, rules };
+        Ok((rooms, Box::pin(follow)))
     }
 }
 
@@ -183,6 +191,9 @@ pub(crate) fn read(config: &Config) -> Result<Parts, String> {
     serve::acceptor(config.settings.console.tls.as_ref())?;
     for export in &config.settings.exports {
         export::check(export).map_err(|e| e.to_string())?;
+    }
+    if let Some(rules) = &config.settings.rules {
+        rules::check(rules).map_err(|e| e.to_string())?;
     }
     let mut apps = Vec::new();
     for app in &config.settings.apps {
@@ -295,6 +306,12 @@ impl House {
             .map_err(|e| e.to_string())?;
             routers.push(gateway.router());
             workers.push(Box::pin(async move { gateway.follow_feed().await }));
+        }
+        let known = crate::rules::Known { state: rooms.state.clone(), canaries: Arc::default() };
+        if let Some((rules, follower)) = crate::rules::open(settings.rules.as_ref(), &layout, &ledger, known)?
+        {
+            rooms.rules = Some(rules);
+            workers.push(Box::pin(follower.run()));
         }
         let (exports, exporters) = crate::exports::open(config, &layout, &ledger)?;
         rooms.exports = exports;

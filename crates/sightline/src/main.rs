@@ -23,6 +23,7 @@ mod operate;
 mod past;
 mod progress;
 mod replay;
+mod rules;
 mod serve;
 mod toml_error;
 mod trace;

@@ -148,6 +148,7 @@ fn absorb(tx: &Transaction<'_>, record: &Record) -> Result<(), ViewsError> {
         Event::Lifted(e) => about_staff(tx, record, Some(e.session))?,
         Event::Triaged(e) => about_staff(tx, record, Some(e.session))?,
         Event::Reauthenticated(e) => about_staff(tx, record, Some(e.session))?,
+        Event::RuleMatched(_) | Event::CanariesPlanted(_) => Row::default(),
         Event::StaffRecorded(e) => staff_recorded(tx, record, e)?,
         Event::SessionOpened(e) => session_opened(tx, record, e)?,
         Event::SessionClosed(e) => session_closed(tx, record, e)?,

@@ -8,10 +8,10 @@ use ledger::{AdmitAll, Draft, Ledger, Options};
 use model::clock::ManualClock;
 use model::entry::*;
 use model::{
-    AppId, Budgets, ClassSet, CustomerId, Digest, Evidence, FieldClass, GrantId, IncidentId, IncidentKind,
-    IncidentOpened, MarkFault, MarkFaultKind, MarkId, MarkIssued, MarkSound, Mode, Month, Opening, OsEntropy,
-    ProposalId, Purpose, ResponseId, Role, SessionId, StaffId, StaffRecord, StaffStatus, Subject, TicketId,
-    Tier, Timestamp,
+    AppId, Budgets, CanariesPlanted, CanaryChange, ClassSet, CustomerId, Digest, Evidence, FieldClass,
+    GrantId, IncidentId, IncidentKind, IncidentOpened, MarkFault, MarkFaultKind, MarkId, MarkIssued,
+    MarkSound, Mode, Month, Opening, OsEntropy, ProposalId, Purpose, ResponseId, Role, RuleLevel,
+    RuleMatched, SessionId, StaffId, StaffRecord, StaffStatus, Subject, TicketId, Tier, Timestamp,
 };
 
 pub const ORIGIN: &str = "log.example/sightline";
@@ -258,6 +258,30 @@ pub fn every_kind() -> Vec<Draft> {
     drafts.push(of_subject(|subject| Event::Erased(Erased::Customer { proposal, subject: Some(subject) })));
     drafts.push(Draft::plain(Event::Erased(Erased::Customer { proposal, subject: None })));
     drafts.push(Draft::plain(Event::Erased(Erased::Before { month: Month::of(START) })));
+    for (level, staff) in
+        RuleLevel::ALL.iter().zip([vec![], vec!["s-17"], vec!["s-17", "s-2"], vec![], vec!["s-2"]])
+    {
+        drafts.push(Draft::plain(Event::RuleMatched(RuleMatched {
+            rule: "9c7d7d7e-0000-5000-8000-000000000001".into(),
+            text: Digest([3; 32]),
+            level: *level,
+            entries: vec![3, 7],
+            staff: staff.into_iter().map(StaffId::new).collect(),
+            unrecorded: 0,
+        })));
+    }
+    for what in CanaryChange::ALL {
+        let openings = vec![subject(), subject()];
+        let commitments: Vec<_> = openings.iter().map(Opening::commitment).collect();
+        let event = Event::CanariesPlanted(CanariesPlanted {
+            app: AppId::new("desk"),
+            what: *what,
+            count: 2,
+            subjects: Digest::over(&commitments),
+            by: Actor::Operator,
+        });
+        drafts.push(Draft { event, openings });
+    }
     drafts.iter().for_each(|draft| sampled(&draft.event));
     drafts
 }
@@ -342,8 +366,10 @@ fn sampled(event: &Event) {
         | Event::IncidentOpened(_)
         | Event::MarkIssued(_)
         | Event::MarkFault(_)
-        | Event::MarkSound(_) => {}
-        Event::Finding(_)
+        | Event::MarkSound(_)
+        | Event::RuleMatched(_)
+        | Event::CanariesPlanted(_)
+        | Event::Finding(_)
         | Event::Contained(_)
         | Event::Lifted(_)
         | Event::Triaged(_)

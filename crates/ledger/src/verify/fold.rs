@@ -279,7 +279,9 @@ impl Fold {
             | Event::Finding(_)
             | Event::Triaged(_)
             | Event::WatchInForce(_)
-            | Event::Reauthenticated(_) => {}
+            | Event::Reauthenticated(_)
+            | Event::RuleMatched(_)
+            | Event::CanariesPlanted(_) => {}
         }
         Ok(())
     }

@@ -242,6 +242,7 @@ fn question(question: Question) -> &'static str {
         Question::Sessions => "open sessions",
         Question::Overview => "overview",
         Question::Ledger => "entries of the ledger",
+        Question::Leak => "where a leak comes from",
     }
 }
 

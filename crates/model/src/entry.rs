@@ -652,5 +652,7 @@ words! {
         Overview = 5 "overview",
         /// The entries themselves.
         Ledger = 6 "ledger",
+        /// Which marks were issued, and whose looks cover what a leak shows?
+        Leak = 7 "leak",
     }
 }

@@ -1,6 +1,6 @@
 //! What the tests need on the machine, and installing it on Debian.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::sh::{Outcome, has, root, run, target};
@@ -21,6 +21,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "rsyslog", proof: "/usr/sbin/rsyslogd" },
     Package { name: "rsyslog-gnutls", proof: "/usr/share/doc/rsyslog-gnutls" },
     Package { name: "python3-venv", proof: "/usr/share/doc/python3-venv" },
+    Package { name: "ffmpeg", proof: "/usr/bin/ffmpeg" },
+    Package { name: "tesseract-ocr", proof: "/usr/bin/tesseract" },
 ];
 
 /// What only the benchmarks need.
@@ -126,13 +128,32 @@ const PYTHON_PACKAGES: &[&str] = &["cryptography==46.0.3"];
 
 /// Makes a Python environment with these packages beside the build, where the peers look for it.
 fn python_packages() -> Outcome {
-    let into = target().join("peers/python");
-    let (wanted, installed) = (PYTHON_PACKAGES.join("\n"), into.join("installed"));
+    python_environment(&target().join("peers/python"), &[PYTHON_PACKAGES])
+}
+
+/// Other people's watermarks, and what they import. The last would bring PyTorch for a method that is not tried here, so
+/// what it needs otherwise is named instead.
+const WATERMARK_PACKAGES: &[&str] =
+    &["blind-watermark==0.4.4", "opencv-python-headless", "PyWavelets", "numpy", "Pillow"];
+const WITHOUT_DEPENDENCIES: &[&str] = &["--no-deps", "invisible-watermark==0.2.0"];
+
+/// The Python with other people's watermarks in it.
+pub(crate) fn prepare_for_watermarks() -> Outcome<PathBuf> {
+    let into = target().join("peers/watermarks");
+    python_environment(&into, &[WATERMARK_PACKAGES, WITHOUT_DEPENDENCIES])?;
+    Ok(into.join("bin/python3"))
+}
+
+/// Makes a Python environment; each list is one call of pip.
+fn python_environment(into: &Path, packages: &[&[&str]]) -> Outcome {
+    let (wanted, installed) = (packages.concat().join("\n"), into.join("installed"));
     if std::fs::read_to_string(&installed).is_ok_and(|have| have == wanted) {
         return Ok(());
     }
-    run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&into))?;
-    let pip = into.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES))?;
+    run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(into))?;
+    for list in packages {
+        let pip = into.join("bin/pip");
+        run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(*list))?;
+    }
     std::fs::write(&installed, wanted).map_err(|e| format!("{}: {e}", installed.display()))
 }

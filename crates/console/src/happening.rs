@@ -312,6 +312,7 @@ fn question(question: Question) -> &'static str {
         Question::Overview => "overview",
         Question::Ledger => "entries of the ledger",
         Question::Findings => "findings",
+        Question::Leak => "where a leak comes from",
     }
 }
 

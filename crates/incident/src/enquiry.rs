@@ -144,7 +144,7 @@ pub struct Enquiry {
 
 /// A question, as far as it is recorded.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Asked {
+pub(crate) struct Asked {
     question: Question,
     staff: Option<StaffId>,
     customer: Option<CustomerId>,
@@ -164,7 +164,7 @@ struct Remembered {
 }
 
 impl Asked {
-    fn generally(question: Question) -> Self {
+    pub(crate) fn generally(question: Question) -> Self {
         Self { question, staff: None, customer: None }
     }
     fn of_staff(question: Question, staff: Option<StaffId>) -> Self {
@@ -317,7 +317,7 @@ impl Enquiry {
     }
 
     /// Records the question, waits until the view has seen everything up to it, and answers.
-    async fn answer<T, F>(
+    pub(crate) async fn answer<T, F>(
         &self,
         asker: &Asker,
         asked: Asked,

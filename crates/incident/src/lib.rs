@@ -5,6 +5,8 @@
 //! ([`text`]), by a spreadsheet ([`csv`]), by a program (they serialise), or taken away with their
 //! receipts ([`export`]).
 //!
+//! [`leak`] leads from what a leak shows to whoever was shown the same.
+//!
 //! [`Erasure`] does for customers what two administrators decided, and forgets old months.
 //!
 //! [`Watcher`] follows the ledger, tells findings, and contains where the settings say so.
@@ -15,6 +17,7 @@ pub mod csv;
 mod enquiry;
 mod erasure;
 pub mod export;
+pub mod leak;
 pub mod text;
 mod watcher;
 

@@ -709,5 +709,7 @@ words! {
         Ledger = 6 "ledger",
         /// What has detection told?
         Findings = 20 "findings",
+        /// Which marks were issued, and whose looks cover what a leak shows?
+        Leak = 7 "leak",
     }
 }

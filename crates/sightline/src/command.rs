@@ -34,6 +34,11 @@ pub(crate) enum Command {
     FirstLook {
         span: Between,
     },
+    /// Whose looks cover the customers of a leak, as JSON.
+    Covers {
+        ids: Vec<String>,
+        span: Between,
+    },
     Revoke {
         what: Of,
         reason: RevokeReason,
@@ -190,6 +195,7 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
                 _ => Ok(Outcome::text(incident::text::first_look(&answer, form.width))),
             }
         }
+        Command::Covers { ids, span } => Outcome::json(&enquiry.covers(&operator, ids, span.into()).await?),
         Command::Revoke { what, reason } => revoke(rooms, what, reason, form).await,
         Command::Reinstate { staff } => reinstate(rooms, staff, form).await,
         Command::LogStatus => match (form.print, crate::witnesses::status(rooms)) {

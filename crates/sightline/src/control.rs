@@ -15,7 +15,7 @@ use crate::house::Rooms;
 use crate::listen::over;
 
 /// The longest command that is read.
-const LIMIT: u64 = 64 * 1024;
+const LIMIT: u64 = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Request {

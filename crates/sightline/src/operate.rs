@@ -76,14 +76,14 @@ fn no_ledger(data: &Path) -> String {
 }
 
 /// Where commands are put: a running process, or the installation opened here.
-struct Desk {
+pub(crate) struct Desk {
     runtime: tokio::runtime::Runtime,
     site: Site,
     rooms: std::cell::OnceCell<Rooms>,
 }
 
 impl Desk {
-    fn open(place: &Place) -> Result<Self, String> {
+    pub(crate) fn open(place: &Place) -> Result<Self, String> {
         let site = site(place)?;
         if !Layout::of(&site.data).ledger.exists() {
             return Err(no_ledger(&site.data));
@@ -92,7 +92,7 @@ impl Desk {
         Ok(Self { runtime, site, rooms: std::cell::OnceCell::new() })
     }
 
-    fn ask(&self, command: &Command, form: Form) -> Result<Outcome, String> {
+    pub(crate) fn ask(&self, command: &Command, form: Form) -> Result<Outcome, String> {
         let socket = Layout::of(&self.site.data).socket;
         let running = self.runtime.block_on(control::ask(&socket, command, form));
         match running.map_err(|e| format!("{}: {e}", socket.display()))? {

@@ -105,7 +105,9 @@ fn a_list_of_ids_leads_back_to_whoever_looked_at_them() {
     let (ids, log) = (desk.file("ids.txt"), desk.file("log.jsonl"));
     let traced = sightline(["trace", "--ids", text(&ids), "--access-log", text(&log), "--json"]).good();
     let traced: Value = serde_json::from_str(&traced).unwrap();
-    assert_eq!(traced["records"]["named"], serde_json::json!(["s-12"]), "{traced}");
+    assert_eq!(traced["conclusion"]["staff"], serde_json::json!(["s-12"]), "{traced}");
+    assert_eq!(traced["conclusion"]["ground"], "records");
+    assert!(!traced.to_string().contains("\"s-13\""), "nobody else is in the answer: {traced}");
     let said = sightline(["trace", "--ids", text(&ids), "--access-log", text(&log)]).good();
     assert!(said.contains("s-12") && said.contains("by chance"), "{said}");
 }

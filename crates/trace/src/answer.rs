@@ -1,12 +1,15 @@
 //! From readings to an answer: every issued mark against every reading, and what may be said about the best.
 
+use std::collections::BTreeMap;
+
 use model::{MarkId, SessionId, StaffId, Timestamp};
 
 use crate::chips::Chips;
 use crate::detect::{Detector, Placement, Sight};
-use crate::mark::MarkKey;
+use crate::mark::{Layout, MarkKey};
 use crate::raster::Grey;
 use crate::score::{LOG10_BAR, Reading, Scorer, log10_wrong};
+use crate::surface::Surface;
 
 /// Readings that are scored at the most: single frames and sums over stretches of frames. Each is a throw of the dice.
 const READINGS: usize = 64;
@@ -16,18 +19,18 @@ const LOG10_CONSISTENT: f64 = -3.0;
 const BARS: usize = 24;
 
 /// A mark that was issued, as the ledger or a file tells it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Issued {
     /// The mark.
     pub mark: MarkId,
     /// To which session.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// Whose session that is, by pseudonym.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<StaffId>,
     /// From when on it was shown, for five minutes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
 }
 
@@ -83,8 +86,33 @@ pub struct Found {
     pub placement: Placement,
 }
 
-/// Looks at frames, and answers at any time with what was seen so far.
+/// How one staff member's marks score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Who.
+    pub staff: StaffId,
+    /// How many marks of theirs were tried.
+    pub marks: usize,
+    /// The best score of any of these.
+    pub z: f32,
+    /// Decimal logarithm of a bound on the chance that a fixed innocent one scores so in any of their marks and readings.
+    pub log10_p: f64,
+}
+
+/// The answer, with what the other channels and the report need.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// Everybody whose marks were tried, the best first. For the case only: below the bar these are no names.
+    pub standings: Vec<Standing>,
+    /// How well the best mark fits the best reading at every small shift of the tile.
+    pub surface: Option<Surface>,
+}
+
+/// What was seen in frames; answers at any time with what was seen so far.
 pub struct Investigation {
+    key: MarkKey,
     detector: Detector,
     issued: Vec<Issued>,
     chips: Vec<Chips>,
@@ -92,17 +120,32 @@ pub struct Investigation {
     frames: usize,
 }
 
+/// The best score of one candidate, and the reading that gave it.
+type Best = (f32, usize);
+
 impl Investigation {
     /// Against these marks.
     pub fn new(key: &MarkKey, issued: Vec<Issued>) -> Self {
         let chips = issued.iter().map(|i| Chips::of(key, &i.mark)).collect();
-        Self { detector: Detector::new(key), issued, chips, sights: Vec::new(), frames: 0 }
+        let detector = Detector::new(key);
+        Self { key: key.clone(), detector, issued, chips, sights: Vec::new(), frames: 0 }
+    }
+
+    /// What reads the frames: for [`crate::crew::read`], which does so on several threads.
+    pub fn detector(&self) -> Detector {
+        self.detector.clone()
     }
 
     /// Looks at one more frame. Says whether the pilots are in it.
     pub fn look(&mut self, name: String, frame: &Grey) -> bool {
+        let sight = self.detector.read(frame);
+        self.add(name, sight)
+    }
+
+    /// Takes in what was seen in one more frame, in the frames' order. Says whether the pilots are in it.
+    pub fn add(&mut self, name: String, sight: Option<Sight>) -> bool {
         self.frames += 1;
-        let Some(sight) = self.detector.read(frame) else { return false };
+        let Some(sight) = sight else { return false };
         let locked = sight.is_locked();
         self.sights.push((name, sight));
         locked
@@ -110,41 +153,31 @@ impl Investigation {
 
     /// What can be said by now.
     pub fn answer(&self) -> Answer {
+        self.outcome().answer
+    }
+
+    /// The same, with what else there is to show.
+    pub fn outcome(&self) -> Outcome {
         let readings = self.readings();
-        let mut best = (0.0f32, None::<(usize, &Reading)>);
-        for reading in &readings {
-            let scorer = Scorer::new(reading);
-            for (i, chips) in self.chips.iter().enumerate() {
-                let z = scorer.z(chips);
-                if z > best.0 {
-                    best = (z, Some((i, reading)));
-                }
-            }
-        }
+        let scores = self.scores(&readings);
+        let best = (0..scores.len()).max_by(|a, b| scores[*a].0.total_cmp(&scores[*b].0));
+        let best = best.filter(|i| scores[*i].0 > 0.0);
+        let z = best.map_or(0.0, |i| scores[i].0);
         let throws = (self.chips.len() * readings.len()) as u64;
-        let wrong = log10_wrong(best.0, throws);
+        let wrong = log10_wrong(z, throws);
         let verdict = match wrong {
             w if w <= LOG10_BAR => Verdict::Named,
             w if w <= LOG10_CONSISTENT => Verdict::Consistent,
             _ => Verdict::Inconclusive,
         };
-        let mut histogram = vec![0; BARS];
-        let mut next_z = 0.0f32;
-        if let Some((winner, reading)) = best.1 {
-            let scorer = Scorer::new(reading);
-            for (i, chips) in self.chips.iter().enumerate() {
-                let z = scorer.z(chips);
-                histogram[(2.0 * (z + 6.0)).clamp(0.0, BARS as f32 - 1.0) as usize] += 1;
-                if i != winner {
-                    next_z = next_z.max(z);
-                }
-            }
-        }
+        let (histogram, next_z) = best.map_or((vec![0; BARS], 0.0), |winner| {
+            self.against_others(&Scorer::new(&readings[scores[winner].1]), winner)
+        });
         let best_frame = self.sights.iter().max_by(|a, b| a.1.pilots.total_cmp(&b.1.pilots));
-        Answer {
+        let answer = Answer {
             verdict,
-            named: best.1.filter(|_| verdict == Verdict::Named).map(|(i, _)| self.issued[i].clone()),
-            z: best.0,
+            named: best.filter(|_| verdict == Verdict::Named).map(|i| self.issued[i].clone()),
+            z,
             next_z,
             log10_wrong: wrong,
             candidates: self.chips.len(),
@@ -157,7 +190,57 @@ impl Investigation {
                 placement: sight.placement,
             }),
             histogram,
+        };
+        let surface =
+            best.map(|i| Surface::new(&Layout::new(&self.key), &readings[scores[i].1], &self.chips[i]));
+        Outcome { answer, standings: self.standings(&scores, readings.len()), surface }
+    }
+
+    fn scores(&self, readings: &[Reading]) -> Vec<Best> {
+        let mut scores = vec![(f32::MIN, 0); if readings.is_empty() { 0 } else { self.chips.len() }];
+        for (r, reading) in readings.iter().enumerate() {
+            let scorer = Scorer::new(reading);
+            for (best, chips) in scores.iter_mut().zip(&self.chips) {
+                let z = scorer.z(chips);
+                if z > best.0 {
+                    *best = (z, r);
+                }
+            }
         }
+        scores
+    }
+
+    /// The histogram of one reading, and the best score in it but for the winner's.
+    fn against_others(&self, scorer: &Scorer, winner: usize) -> (Vec<u64>, f32) {
+        let (mut histogram, mut next_z) = (vec![0; BARS], 0.0f32);
+        for (i, chips) in self.chips.iter().enumerate() {
+            let z = scorer.z(chips);
+            histogram[(2.0 * (z + 6.0)).clamp(0.0, BARS as f32 - 1.0) as usize] += 1;
+            if i != winner {
+                next_z = next_z.max(z);
+            }
+        }
+        (histogram, next_z)
+    }
+
+    fn standings(&self, scores: &[Best], readings: usize) -> Vec<Standing> {
+        let mut by_staff: BTreeMap<&StaffId, (usize, f32)> = BTreeMap::new();
+        for (issued, (z, _)) in self.issued.iter().zip(scores) {
+            if let Some(staff) = &issued.staff {
+                let (marks, best) = by_staff.entry(staff).or_insert((0, f32::MIN));
+                *marks += 1;
+                *best = best.max(*z);
+            }
+        }
+        let standing = |(staff, (marks, z)): (&StaffId, (usize, f32))| Standing {
+            staff: staff.clone(),
+            marks,
+            z,
+            log10_p: log10_wrong(z, (marks * readings) as u64),
+        };
+        let mut standings: Vec<Standing> = by_staff.into_iter().map(standing).collect();
+        standings.sort_by(|a, b| a.log10_p.total_cmp(&b.log10_p));
+        standings
     }
 
     /// What is scored: sums over the whole, the halves, the quarters and so on of the frames with pilots, because a

@@ -1,11 +1,14 @@
 //! From a frame to a reading: whiten, find the view, lock, fold.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::fft::Square;
 use crate::fold;
 use crate::lock::{Lock, lock};
 use crate::mark::{Layout, MarkKey, TILE};
-use crate::pose::View;
+use crate::pose::{Pose, View};
 use crate::raster::Grey;
+use crate::rectify;
 use crate::score::Reading;
 use crate::search;
 use crate::spectra::Spectra;
@@ -18,11 +21,52 @@ const CERTAIN: f32 = 15.0;
 /// Views that are locked, of those that the spectra suggest.
 const TRIED: usize = 12;
 
-/// Reads frames. Keeps the pose of the frame before: a hand moves little from one to the next.
+/// At the right pose the pilots' phases agree at least so well.
+const AGREED: f32 = 0.8;
+/// How much of the pilots of the frame before is enough to stay with its view: what a search would find is no better.
+const STEADY: f32 = 0.75;
+/// After this many frames in a row whose search was in vain, most frames are not searched: one in [`PATIENCE`] is.
+const PATIENCE: u32 = 6;
+
+/// Reads frames. Keeps the pose of the frame before: a hand moves little from one to the next. Clones share what they
+/// know, so that several threads can read the frames of one video.
 pub struct Detector {
     layout: Layout,
     square: Square,
-    before: Option<(View, bool)>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What earlier frames say about the next.
+#[derive(Default, Clone, Copy)]
+struct Memory {
+    before: Option<Held>,
+    /// Frames in a row in which the whole search found no pilots.
+    vain: u32,
+}
+
+/// A pose that a frame may have.
+#[derive(Clone, Copy)]
+struct Held {
+    lock: Lock,
+    mirrored: bool,
+    /// See [`fold::Folded::agreement`]; [`AGREED`] where the pilots are too weak to ask.
+    agreement: f32,
+}
+
+impl Held {
+    fn merit(&self) -> f32 {
+        self.lock.z * self.agreement.max(0.0)
+    }
+
+    fn is_enough(&self, pilots: f32) -> bool {
+        self.lock.z >= pilots && self.agreement >= AGREED
+    }
+}
+
+impl Clone for Detector {
+    fn clone(&self) -> Self {
+        Self { layout: self.layout.clone(), square: Square::new(TILE), memory: self.memory.clone() }
+    }
 }
 
 /// What one frame gave.
@@ -34,9 +78,17 @@ pub struct Sight {
     pub pilots: f32,
     /// How the page lies in the frame.
     pub placement: Placement,
+    pose: Pose,
+    shrink: f32,
 }
 
 impl Sight {
+    /// The page as it would look straight on, one pixel or more for each CSS pixel: the frame that this was read from,
+    /// turned, unbent, and the right way round. Black where the frame shows nothing of it.
+    pub fn rectified(&self, frame: &Grey) -> Grey {
+        rectify::rectified(frame, &self.pose, self.shrink, self.placement.mirrored, self.placement.inverted)
+    }
+
     /// Whether the pilots are surely there. If not, the reading is a try, and likely to be noise.
     pub fn is_locked(&self) -> bool {
         self.pilots >= LOCKED
@@ -59,7 +111,7 @@ pub struct Placement {
 impl Detector {
     /// A detector for marks under one key.
     pub fn new(key: &MarkKey) -> Self {
-        Self { layout: Layout::new(key), square: Square::new(TILE), before: None }
+        Self { layout: Layout::new(key), square: Square::new(TILE), memory: Arc::default() }
     }
 
     /// Reads one frame. Nothing at all in it, not even one pixel of texture, gives `None`.
@@ -68,64 +120,88 @@ impl Detector {
             return None;
         }
         let white = whiten(frame);
-        let mut best: Option<(Lock, bool)> = None;
-        if let Some((view, mirrored)) = self.before {
-            let seen = self.seen(&white, mirrored);
+        let memory = *self.memory();
+        let mut best: Option<Held> = None;
+        let mut enough = CERTAIN;
+        if let Some(before) = memory.before {
+            let seen = self.seen(&white, before.mirrored);
             let local = Spectra::local(&seen);
-            best = self.better(best, &search::again(&self.layout, &local, &view), &local, mirrored);
+            let views = search::again(&self.layout, &local, &before.lock.pose.view);
+            best = self.better(best, &views, &local, &seen, before.mirrored);
+            enough = (STEADY * before.lock.z).clamp(LOCKED, CERTAIN);
         }
-        // The likely first: what comes later is tried only where that left a doubt.
-        for (angled, mirrored) in [(false, false), (false, true), (true, false), (true, true)] {
-            let enough = if angled && mirrored { LOCKED } else { CERTAIN };
-            if best.is_some_and(|(lock, _)| lock.z >= enough) {
-                break;
+        let found = |best: &Option<Held>, enough| best.is_some_and(|held| held.is_enough(enough));
+        let steady = memory.before.is_some() && found(&best, enough);
+        if !steady && (memory.vain < PATIENCE || memory.vain.is_multiple_of(PATIENCE)) {
+            // The likely first: what comes later is tried only where that left a doubt.
+            for (angled, mirrored) in [(false, false), (false, true), (true, false), (true, true)] {
+                if found(&best, if angled && mirrored { LOCKED } else { CERTAIN }) {
+                    break;
+                }
+                let seen = self.seen(&white, mirrored);
+                let local = Spectra::local(&seen);
+                if local.windows.is_empty() {
+                    return None;
+                }
+                let views = if angled {
+                    search::camera(&self.layout, &local)
+                } else {
+                    search::flat(&self.layout, &Spectra::whole(&seen))
+                };
+                best = self.better(best, &views, &local, &seen, mirrored);
             }
-            let seen = self.seen(&white, mirrored);
-            let local = Spectra::local(&seen);
-            if local.windows.is_empty() {
-                return None;
-            }
-            let views = if angled {
-                search::camera(&self.layout, &local)
-            } else {
-                search::flat(&self.layout, &Spectra::whole(&seen))
-            };
-            best = self.better(best, &views, &local, mirrored);
         }
-        let (lock, mirrored) = best?;
-        if lock.z >= LOCKED {
-            self.before = Some((lock.pose.view, mirrored));
-        }
+        self.remember(best);
+        let Held { lock, mirrored, .. } = best?;
         let seen = self.seen(&white, mirrored);
-        let reading = fold::read(&self.layout, &seen, &lock.pose, lock.sign, &mut self.square);
+        let reading = fold::read(&self.layout, &seen, &lock.pose, lock.sign, &mut self.square).reading;
         let placement = Placement {
             scale: lock.pose.scale() * white.shrink,
             roll_degrees: lock.pose.roll(),
             mirrored,
             inverted: lock.sign < 0.0,
         };
-        Some(Sight { reading, pilots: lock.z, placement })
+        Some(Sight { reading, pilots: lock.z, placement, pose: lock.pose, shrink: white.shrink })
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, best: Option<Held>) {
+        let mut memory = self.memory();
+        match best.filter(|held| held.lock.z >= LOCKED) {
+            Some(found) => *memory = Memory { before: Some(found), vain: 0 },
+            None => memory.vain += 1,
+        }
     }
 
     fn seen(&self, white: &White, mirrored: bool) -> Grey {
         if mirrored { white.signal.mirrored() } else { white.signal.clone() }
     }
 
-    /// The best lock of those before and those that these views give, both ways up.
+    /// The best of the pose before and those that these views give, both ways up.
     fn better(
-        &self,
-        before: Option<(Lock, bool)>,
+        &mut self,
+        before: Option<Held>,
         views: &[View],
         local: &Spectra,
+        seen: &Grey,
         mirrored: bool,
-    ) -> Option<(Lock, bool)> {
+    ) -> Option<Held> {
         let mut best = before;
         for view in views.iter().take(TRIED).flat_map(|v| [*v, v.half_turned()]) {
-            let found = lock(&self.layout, local, &view);
-            if best.is_none_or(|(b, _)| found.z > b.z) {
-                best = Some((found, mirrored));
+            let lock = lock(&self.layout, local, &view);
+            let agreement = if lock.z >= LOCKED {
+                fold::read(&self.layout, seen, &lock.pose, lock.sign, &mut self.square).agreement
+            } else {
+                AGREED
+            };
+            let found = Held { lock, mirrored, agreement };
+            if best.is_none_or(|b| found.merit() > b.merit()) {
+                best = Some(found);
             }
-            if found.z >= CERTAIN {
+            if found.is_enough(CERTAIN) {
                 break;
             }
         }

@@ -15,27 +15,39 @@ const NEAR: i32 = 5;
 /// No line counts for more than this many deviations of noise.
 const LOUDEST: f32 = 3.0;
 
-/// Reads a value for each chip from a frame whose pose is known. Chips play no part in it, which is why wrong ids score
-/// as fair coins do.
-pub(crate) fn read(layout: &Layout, signal: &Grey, pose: &Pose, sign: f32, square: &mut Square) -> Reading {
+/// What a frame holds at a pose.
+pub(crate) struct Folded {
+    /// A value for each chip.
+    pub(crate) reading: Reading,
+    /// How well the pilots' phases agree, from −1 to 1. Any turn of the tile by a right angle and any mirror image puts
+    /// strong lines where pilots are sought, but not with these phases.
+    pub(crate) agreement: f32,
+}
+
+/// Reads a frame whose pose is known. Chips play no part in it, which is why wrong ids score as fair coins do.
+pub(crate) fn read(layout: &Layout, signal: &Grey, pose: &Pose, sign: f32, square: &mut Square) -> Folded {
     let mut grid = folded(signal, pose);
     let spectrum = square.forward(&mut grid);
     let at = |u: i32, v: i32| {
         let wrap = |n: i32| n.rem_euclid(GRID as i32) as usize;
         spectrum[wrap(u) * GRID + wrap(v)]
     };
-    let mut values: Vec<Complex32> = Vec::with_capacity(layout.payload.len());
-    for line in &layout.payload {
+    let value = |line: &Line| {
         let (u, v) = (TILES as i32 * line.u, TILES as i32 * line.v);
         let around = (-NEAR..=NEAR).flat_map(|du| (-NEAR..=NEAR).map(move |dv| (u + du, v + dv)));
         let odd = around.filter(|(u, v)| u % 2 != 0 || v % 2 != 0);
         let (power, n) = odd.fold((0.0, 0.0), |(p, n), (u, v)| (p + at(u, v).norm_sqr(), n + 1.0));
         let value = at(u, v) / (power / n).sqrt().max(f32::MIN_POSITIVE);
         let loud = value.norm();
-        values.push(if loud > LOUDEST { value * (LOUDEST / loud) } else { value });
-    }
+        if loud > LOUDEST { value * (LOUDEST / loud) } else { value }
+    };
+    let pilots = layout.pilots.iter().map(|p| (value(&p.line), Complex32::from_polar(1.0, -p.phase)));
+    let (along, loud) = pilots.fold((0.0, 0.0), |(a, l), (v, back)| (a + (v * back).re, l + v.norm()));
+    let agreement = sign * along / loud.max(f32::MIN_POSITIVE);
+    let mut values: Vec<Complex32> = layout.payload.iter().map(value).collect();
     weigh(layout, &mut values);
-    Reading::new(values.iter().flat_map(|z| [sign * z.re, -sign * z.im]).collect())
+    let reading = Reading::new(values.iter().flat_map(|z| [sign * z.re, -sign * z.im]).collect());
+    Folded { reading, agreement }
 }
 
 /// Weighs rings of lines by how far they stand above the noise: a blurred frame has lost its outer ones.

@@ -5,23 +5,29 @@
 
 pub mod answer;
 mod chips;
+pub mod crew;
 pub mod detect;
 mod fft;
 mod fold;
 mod lock;
 pub mod mark;
 pub mod media;
+pub mod ocr;
 mod pose;
 pub mod raster;
 pub mod records;
+mod rectify;
 pub mod score;
 mod search;
 mod spectra;
+mod surface;
 pub mod tile;
+pub mod together;
 mod whiten;
 
-pub use answer::{Answer, Investigation, Issued, Verdict};
+pub use answer::{Answer, Investigation, Issued, Outcome, Standing, Verdict};
 pub use chips::{CHIP_BYTES, Chips};
 pub use detect::{Detector, Sight};
 pub use mark::{Layout, MarkKey};
 pub use raster::Grey;
+pub use surface::Surface;

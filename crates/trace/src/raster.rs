@@ -47,6 +47,25 @@ impl Grey {
         Self { pixels, ..*self }
     }
 
+    /// The same, made smaller where its longer side has more than `side` pixels.
+    pub fn at_most(&self, side: usize) -> Self {
+        let factor = self.width.max(self.height) as f32 / side.max(1) as f32;
+        if factor > 1.0 { self.shrunk(factor) } else { self.clone() }
+    }
+
+    /// As a PNG of 8 bits.
+    pub fn png(&self) -> Vec<u8> {
+        let raw: Vec<u8> = self.pixels.iter().map(|p| p.round().clamp(0.0, 255.0) as u8).collect();
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        // Writing to memory fails only when there is no memory left; no picture has more pixels than a PNG may.
+        #[allow(clippy::expect_used)]
+        encoder.write_header().and_then(|mut w| w.write_image_data(&raw)).expect("a Vec takes every byte");
+        out
+    }
+
     /// Made smaller by a factor of at least one, averaging over areas.
     pub(crate) fn shrunk(&self, factor: f32) -> Self {
         let width = ((self.width as f32 / factor) as usize).max(1);

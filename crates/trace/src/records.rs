@@ -9,7 +9,7 @@
 //! runners-up beside it, and [`Ranking::lead`] is a name only where nobody else comes close.
 
 mod ids;
-mod tail;
+pub(crate) mod tail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,7 +25,7 @@ const ROWS: usize = 20;
 /// Groups are made of the best this many; the correction counts every group that could have been made.
 const GROUPED: usize = 40;
 /// Orders of magnitude by which a lead must beat the next one that does not contain it.
-const CLEAR: f64 = 6.0;
+pub(crate) const CLEAR: f64 = 6.0;
 
 /// One look, by whoever is ranked: a staff member or a session.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Look<W> {
 }
 
 /// One candidate's, or one group's, standing.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Standing<W> {
     /// One, or two or three together.
     pub who: Vec<W>,
@@ -54,7 +54,7 @@ pub struct Standing<W> {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Ranking<W> {
     /// Distinct customers of the leak that somebody saw.
     pub customers: usize,

@@ -14,6 +14,11 @@ impl Reading {
         Self(values)
     }
 
+    /// The value for each chip.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.0
+    }
+
     /// Adds another reading of what may be the same mark.
     pub fn add(&mut self, other: &Reading) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a += b);

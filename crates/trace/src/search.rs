@@ -5,39 +5,58 @@ use crate::pose::View;
 use crate::spectra::Spectra;
 
 /// The smallest and the largest scale looked for, in working pixels for each CSS pixel.
-const SCALES: (f32, f32) = (0.14, 1.4);
+const SCALES: (f32, f32) = (0.14, 2.1);
+/// Upright views among those that go on.
+const UPRIGHT: usize = 4;
 /// Views that go on to the next step.
 const KEPT: usize = 24;
 
-/// Views seen straight on: screenshots, re-encoded videos. Any turn.
+/// Views seen straight on: screenshots, re-encoded videos. Any turn; upright ones first, because nobody turns a screenshot.
 pub(crate) fn flat(layout: &Layout, whole: &Spectra) -> Vec<View> {
-    let mut found = Best::new(whole.reach);
+    let mut upright = Best::new(whole.reach);
+    for scale in steps(SCALES, 1.002) {
+        let view = View::flat(scale, 0.0);
+        upright.offer(whole.power(layout, &view), view);
+    }
+    let mut turned = Best::new(whole.reach);
     for scale in steps(SCALES, 1.008) {
         for degree in 0..180 {
             let roll = if degree <= 90 { degree } else { degree - 180 };
             let view = View::flat(scale, (roll as f32).to_radians());
-            found.offer(whole.power(layout, &view), view);
+            turned.offer(whole.power(layout, &view), view);
         }
     }
-    found.refined(4, &[0.006, 0.003, 0.0015, 0.0007], |view| whole.fine_power(layout, view))
+    let sizes = [0.006, 0.003, 0.0015, 0.0007];
+    let mut views = upright.refined(4, &sizes, |view| whole.fine_power(layout, view));
+    views.truncate(UPRIGHT);
+    views.extend(turned.refined(4, &sizes, |view| whole.fine_power(layout, view)));
+    views
 }
+
+/// How far a camera sees, as its focal length over half the longer side of its picture: a wide lens (about 80 degrees),
+/// a telephone's main lens (65), a crop or a longer lens (40).
+const FOCAL: [f32; 3] = [1.2, 1.57, 2.75];
 
 /// Views through a camera that is not straight in front of the screen.
 pub(crate) fn camera(layout: &Layout, local: &Spectra) -> Vec<View> {
-    let mut found = Best::new(local.reach);
-    // A telephone's main camera sees about 65 degrees along its longer side.
-    let focal = 1.57 * local.reach;
     let angles =
         |limit: i32, step: i32| (-limit..=limit).step_by(step as usize).map(|d| (d as f32).to_radians());
-    for scale in steps((SCALES.0, 1.0), 1.045) {
-        for roll in angles(24, 3) {
-            for yaw in angles(36, 6) {
-                for pitch in angles(24, 6) {
-                    let view = View::camera(scale, roll, yaw, pitch, focal);
-                    found.offer(local.power(layout, &view), view);
+    let mut rough = Best::new(local.reach);
+    for focal in FOCAL.map(|f| f * local.reach) {
+        for scale in steps((SCALES.0, 1.25), 1.045) {
+            for roll in angles(24, 3) {
+                for yaw in angles(42, 6) {
+                    for pitch in angles(30, 6) {
+                        let view = View::camera(scale, roll, yaw, pitch, focal);
+                        rough.offer(local.rough_power(layout, &view), view);
+                    }
                 }
             }
         }
+    }
+    let mut found = Best::new(local.reach);
+    for (_, view) in rough.offers {
+        found.offer(local.power(layout, &view), view);
     }
     found.refined(6, &[0.03, 0.015, 0.008, 0.004, 0.002], |view| local.fine_power(layout, view))
 }
@@ -63,7 +82,7 @@ struct Best {
 
 impl Best {
     /// Offers kept before near ones are put together.
-    const ROOM: usize = 40 * KEPT;
+    const ROOM: usize = 80 * KEPT;
 
     fn new(reach: f32) -> Self {
         Self { reach, offers: Vec::new(), least: f32::MIN }

@@ -21,6 +21,7 @@ mod words;
 pub use answers::*;
 pub use fold::{Fold, Progress};
 pub use page::{Cursor, NotACursor, Page, Paged, Span};
+pub use questions::Exposed;
 pub use reader::Views;
 pub use schema::{open, open_of, rebuild};
 pub use words::*;

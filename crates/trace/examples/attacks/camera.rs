@@ -74,6 +74,10 @@ pub(crate) struct Camera {
     pub(crate) blur: f32,
     /// How much the lens bends lines at the edge.
     pub(crate) barrel: f32,
+    /// How far the lens sees: its focal length as a part of the frame's width.
+    pub(crate) focal: f32,
+    /// Contrast of the screen's own pixel grid, as far as the lens leaves it: sampled by the sensor's grid, it is a moiré.
+    pub(crate) moire: f32,
     /// By how much the frame is shifted, in pixels: a hand is not steady.
     pub(crate) shift: [f32; 2],
 }
@@ -87,6 +91,8 @@ impl Camera {
         size: [1920, 1080],
         blur: 0.0,
         barrel: 0.0,
+        focal: 0.785,
+        moire: 0.0,
         shift: [0.0, 0.0],
     };
 
@@ -96,7 +102,7 @@ impl Camera {
         let (sy, cy) = self.yaw.to_radians().sin_cos();
         let (sp, cp) = self.pitch.to_radians().sin_cos();
         let (sr, cr) = self.roll.to_radians().sin_cos();
-        let focal = 0.785 * width as f32;
+        let focal = self.focal * width as f32;
         let scale = self.fill * width as f32 / screen.width as f32;
         // Rows of Rz·Rx·Ry for the screen's plane.
         let (rx, ry, rz) = ([cy, 0.0], [sp * sy, cp], [-cp * sy, sp]);
@@ -122,7 +128,9 @@ impl Camera {
                 let py = (m[0] * v - m[2] * u) / det / scale + screen.height as f32 / 2.0 - 0.5;
                 if px >= 0.0 && py >= 0.0 && px < screen.width as f32 - 1.0 && py < screen.height as f32 - 1.0
                 {
-                    out.pixels[y * width + x] = area(screen, px, py, 1.0 / scale);
+                    let turn = std::f32::consts::TAU;
+                    let grid = (turn * px).cos() + 0.5 * (turn * py).cos();
+                    out.pixels[y * width + x] = area(screen, px, py, 1.0 / scale) * (1.0 + self.moire * grid);
                 }
             }
         }

@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
 mod camera;
+mod film;
+mod foreign;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -46,6 +48,12 @@ const STEEP: Camera =
 const SMALL: Camera =
     Camera { yaw: 8.0, pitch: -6.0, roll: 1.0, fill: 0.55, blur: 0.8, barrel: 0.02, ..Camera::STRAIGHT };
 
+/// A longer lens from further away, and a wide one from close by.
+const LONG: Camera = Camera { focal: 1.4, ..HARD };
+const WIDE: Camera = Camera { focal: 0.6, ..HARD };
+const STEEPEST: Camera =
+    Camera { yaw: 40.0, pitch: -8.0, roll: 2.0, fill: 1.1, blur: 1.2, barrel: 0.02, ..Camera::STRAIGHT };
+
 fn shaken(frame: &Grey, camera: Camera, frames: usize, dice: &mut Dice) -> Vec<Grey> {
     (0..frames)
         .map(|_| {
@@ -60,6 +68,18 @@ fn shaken(frame: &Grey, camera: Camera, frames: usize, dice: &mut Dice) -> Vec<G
             phone(frame, moved, 5.0, dice)
         })
         .collect()
+}
+
+/// Somebody's head in front of half the screen.
+fn covered(frame: &Grey) -> Grey {
+    let mut out = frame.clone();
+    for (i, p) in out.pixels.iter_mut().enumerate() {
+        let (x, y) = (i % frame.width, i / frame.width);
+        if x > frame.width * 2 / 5 && x + y / 3 < frame.width * 9 / 10 {
+            *p = 70.0 + (x * 7 % 13 + y * 3 % 11) as f32;
+        }
+    }
+    out
 }
 
 fn h264(crf: &'static str) -> [&'static str; 6] {
@@ -94,10 +114,17 @@ const ATTACKS: &[Attack] = &[
     ("phone, hard (22°, 12°)", |f, _, dice, _| vec![phone(f, HARD, 5.0, dice)]),
     ("phone, 30°", |f, _, dice, _| vec![phone(f, STEEP, 5.0, dice)]),
     ("phone, small", |f, _, dice, _| vec![phone(f, SMALL, 4.0, dice)]),
-    ("phone, hard, 10 frames", |f, _, dice, _| shaken(f, HARD, 10, dice)),
-    ("crop to 10 %, 10 places", |f, _, dice, _| {
+    ("phone, mild, moiré", |f, _, dice, _| vec![phone(f, Camera { moire: 0.03, ..MILD }, 4.0, dice)]),
+    ("phone, hard, moiré", |f, _, dice, _| vec![phone(f, Camera { moire: 0.03, ..HARD }, 5.0, dice)]),
+    ("phone, hard, long lens", |f, _, dice, _| vec![phone(f, LONG, 5.0, dice)]),
+    ("phone, hard, wide lens", |f, _, dice, _| vec![phone(f, WIDE, 5.0, dice)]),
+    ("phone, 40°", |f, _, dice, _| vec![phone(f, STEEPEST, 5.0, dice)]),
+    ("phone, half covered", |f, _, dice, _| vec![covered(&phone(f, MILD, 4.0, dice))]),
+    ("30 frames: phone, hard", |f, _, dice, _| shaken(f, Camera { moire: 0.03, ..HARD }, 30, dice)),
+    ("30 frames: phone, 40°", |f, _, dice, _| shaken(f, STEEPEST, 30, dice)),
+    ("30 frames: crop to 10 %", |f, _, dice, _| {
         let size = [(f.width as f32 * 0.316) as usize, (f.height as f32 * 0.316) as usize];
-        (0..10)
+        (0..30)
             .map(|_| crop(f, [dice.below(f.width - size[0]), dice.below(f.height - size[1])], size))
             .collect()
     }),
@@ -121,16 +148,45 @@ struct Row {
 }
 
 fn main() {
+    let mut dir = None;
+    let (mut ratios, mut only, mut only_page) = (vec![1], String::new(), String::new());
+    let (mut foreign, mut shots, mut film) = (0, false, false);
     let mut args = std::env::args().skip(1);
-    let dir = PathBuf::from(args.next().expect("a directory for pictures"));
-    let ratios: Vec<u32> =
-        args.next().map_or(vec![1], |r| r.split(',').filter_map(|r| r.parse().ok()).collect());
-    let only = args.next().unwrap_or_default();
-    let key = MarkKey::new([42; 32]);
-    speed(&key);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().expect("a value behind the option");
+        match arg.as_str() {
+            "--ratios" => ratios = value().split(',').filter_map(|r| r.parse().ok()).collect(),
+            "--film" => film = true,
+            "--shots" => shots = true,
+            "--only" => only = value(),
+            "--page" => only_page = value(),
+            "--foreign" => foreign = value().parse().expect("a number of frames"),
+            _ => dir = Some(PathBuf::from(arg)),
+        }
+    }
+    let dir = dir.expect("a directory for pictures");
+    const KEY: [u8; 32] = [42; 32];
+    let key = MarkKey::new(KEY);
+    if film {
+        return film::run(&key, KEY, &only_page, &dir);
+    }
+    if shots {
+        for page in pages::all().iter().filter(|p| p.name.contains(&only_page)) {
+            pages::render(page, None, 1, &dir).expect("a page");
+            let name = page.name.replace([',', ' '], "-") + ".shot.png";
+            std::fs::rename(dir.join("page.png"), dir.join(name)).expect("a directory to write to");
+        }
+        return;
+    }
+    if foreign > 0 {
+        return foreign::run(&key, foreign, &dir);
+    }
+    if only.is_empty() {
+        speed(&key);
+    }
     let mut rows: BTreeMap<(usize, &str), Row> = BTreeMap::new();
     let mut dice = Dice(7);
-    for page in pages::all() {
+    for page in pages::all().into_iter().filter(|p| p.name.contains(&only_page)) {
         for ratio in &ratios {
             let right = id(dice.below(CANDIDATES as usize) as u32);
             let tile = Tile::new(&key, &Layout::new(&key), &right).png();

@@ -52,7 +52,7 @@ pub fn log10_inversions_tail(times: &[Timestamp]) -> f64 {
 }
 
 /// Fisher's combination of two independent tails: P(product ≤ pq) = pq·(1 − ln pq).
-pub(super) fn fisher(log10_p: f64, log10_q: f64) -> f64 {
+pub(crate) fn fisher(log10_p: f64, log10_q: f64) -> f64 {
     let ln = (log10_p + log10_q) * std::f64::consts::LN_10;
     if ln == f64::NEG_INFINITY { ln } else { ((ln + (1.0 - ln).ln()) / std::f64::consts::LN_10).min(0.0) }
 }

@@ -1,12 +1,15 @@
 //! The questions, one file for each; here is what they share.
 
 mod customer;
+mod exposed;
 mod first_look;
 mod marks;
 mod overview;
 mod reach;
 mod sessions;
 mod staff;
+
+pub use exposed::Exposed;
 
 use std::ops::Range;
 

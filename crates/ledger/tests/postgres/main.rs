@@ -9,6 +9,7 @@ mod faults;
 mod nodes;
 mod publication;
 mod refusals;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;

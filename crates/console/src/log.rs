@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ledger::Record;
+use ledger::{Publishing, Record};
 use model::entry::Event;
 use model::{Digest, Timestamp};
 use pages::{Html, Icon};
@@ -33,6 +33,7 @@ struct EntriesTemplate {
     pager: Html,
     checkpoint: String,
     vkey: String,
+    publishing: Publishing,
     witnesses: Witnesses,
 }
 
@@ -63,6 +64,7 @@ pub(crate) async fn entries(
         ),
         checkpoint: console.ledger.checkpoint(),
         vkey: console.ledger.verifier().vkey(),
+        publishing: console.ledger.publishing(),
         witnesses: Witnesses::of(&console),
     };
     Ok(crate::shell::page(&visitor, "/ledger", "Ledger", &body))

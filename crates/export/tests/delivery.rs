@@ -276,6 +276,9 @@ impl Disk for NoRename {
             _ => OsDisk.rename(from, to),
         }
     }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove(path)
+    }
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         OsDisk.remove_dir(dir)
     }

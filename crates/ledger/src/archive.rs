@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::books::read;
 use crate::draft::Record;
 use crate::error::LedgerError;
-use crate::journal::{FileJournal, JournalReader, Place};
+use crate::journal::JournalReader;
+use crate::journal::postgres::aside;
 use crate::layout::Layout;
 use crate::options::Options;
 use crate::receipt::LogVerifier;
+use crate::store::Store;
 use crate::vault::Vault;
 
 /// A ledger as it was when this was opened, to read from. Takes no lock and writes no entry.
@@ -22,23 +24,21 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the ledger in `dir` for reading, with the right to read its keys.
+    /// Opens the ledger in `dir`, or the one in the database that the options name, for reading, with the right to read
+    /// its keys.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, LedgerError> {
+        aside(|| Self::open_here(dir, options))
+    }
+
+    fn open_here(dir: &Path, options: &Options) -> Result<Self, LedgerError> {
         let disk = &*options.disk;
         let layout = Layout::new(dir, options);
         layout.check(disk)?;
-        let verifier = LogVerifier::new(layout.read_signing_key(disk)?.public().clone());
-        let vault =
-            Vault::open(&layout.customer_keys(), &layout.read_master_key(disk)?, options.entropy.clone())?;
-        let mut size = 0;
-        let (journal, _) = FileJournal::read_only(
-            Place::new(options.disk.clone(), layout.journal(), layout.public()),
-            0,
-            &mut |batch| {
-                size = batch.end();
-                Ok(())
-            },
-        )?;
+        let (signer, master) = (layout.read_signing_key(disk)?, layout.read_master_key(disk)?);
+        let verifier = LogVerifier::new(signer.public().clone());
+        let store = Store::open(options, &layout, &signer, &master)?;
+        let vault = store.vault(&layout, &master, options)?;
+        let (journal, size) = store.read_only(&layout, options)?;
         Ok(Self { journal, vault, verifier, size })
     }
 

@@ -14,10 +14,12 @@ use crate::error::{At, LedgerError};
 use crate::head::HeadStore;
 use crate::journal::{Batch, Compaction, JournalReader, Order, compact};
 use crate::note::grease;
-use crate::receipt::Receipt;
+use crate::public::Public;
+use crate::publication::Publication;
+use crate::receipt::{LogVerifier, Receipt};
 use crate::shelf::{Shelf, TileStore};
 use crate::snapshot::SnapshotStore;
-use crate::tile::TilePath;
+use crate::tile::{self, TilePath};
 use crate::tiler::Edge;
 use crate::tree::Hash;
 use crate::vault::{Sealed, Vault};
@@ -29,8 +31,17 @@ pub(crate) struct Books {
     pub(crate) journal: Arc<dyn JournalReader>,
     pub(crate) vault: Vault,
     pub(crate) shelf: Mutex<Shelf>,
+    /// What this log's checkpoints verify with.
+    pub(crate) log: LogVerifier,
     pub(crate) head: HeadStore,
+    /// What the head store holds.
+    pub(crate) head_now: Mutex<Published>,
     pub(crate) snapshots: SnapshotStore,
+    pub(crate) publication: Box<dyn Publication>,
+    pub(crate) public: Option<Public>,
+    /// Why nothing can be published for now.
+    pub(crate) trouble: Mutex<Option<String>>,
+    /// The latest checkpoint that anybody outside may see.
     pub(crate) published: RwLock<Published>,
     /// The checkpoint that is given out: a published one, with whatever cosignatures came for it.
     pub(crate) given: RwLock<Given>,
@@ -75,6 +86,11 @@ impl Books {
         *self.durable.borrow()
     }
 
+    /// How many entries are known to be durable: taken in here, or published by whichever node.
+    pub(crate) fn known(&self) -> u64 {
+        self.size().max(self.published().size)
+    }
+
     /// Says that everything up to `size` is durable.
     pub(crate) fn grow(&self, size: u64) {
         self.durable.send_replace(size);
@@ -89,7 +105,7 @@ impl Books {
         !self.stopped.swap(true, Ordering::SeqCst)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,7 +150,7 @@ impl Books {
     }
 
     pub(crate) fn growth(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
-        let size = self.size();
+        let size = self.known();
         if old > new || new > size {
             return Err(LedgerError::NoSuchEntry { index: old.max(new), size });
         }
@@ -144,8 +160,8 @@ impl Books {
     }
 
     pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
-        if size > self.size() {
-            return Err(LedgerError::NoSuchEntry { index: size, size: self.size() });
+        if size > self.known() {
+            return Err(LedgerError::NoSuchEntry { index: size, size: self.known() });
         }
         let mut shelf = self.shelf();
         shelf.catch_up(&*self.journal, size)?;
@@ -157,6 +173,13 @@ impl Books {
             Ok(tile) if tile.is_within(self.published().size) => self.shelf().tile(tile),
             _ => Ok(None),
         }
+    }
+
+    /// A tile that this node has derived, published or not.
+    pub(crate) fn own_tile(&self, tile: TilePath) -> Result<Vec<u8>, LedgerError> {
+        let shelf = self.shelf();
+        let missing = || LedgerError::NoSuchEntry { index: tile.number() * tile::FULL, size: shelf.size() };
+        shelf.tile(tile)?.ok_or_else(missing)
     }
 
     /// The edge of the tree over the first `size` entries, which must be durable.
@@ -180,7 +203,7 @@ impl Books {
             progress(batch.end(), size);
             Ok(ControlFlow::Continue(()))
         })?;
-        anew.put_partials()?;
+        anew.put_partials(size)?;
         let written = anew.written();
         *shelf = anew;
         Ok(written)
@@ -206,31 +229,6 @@ impl Books {
         let mut shelf = self.shelf();
         let (store, tiles) = shelf.take_unsynced(most);
         (store, tiles, shelf.unsynced())
-    }
-
-    /// Publishes what is durable, if that is more than what is published.
-    pub(crate) fn publish(&self) -> Result<(), LedgerError> {
-        if self.published().size == self.size() {
-            return Ok(());
-        }
-        self.publish_all()
-    }
-
-    /// Publishes what is durable, and writes again whatever of it a crash may have taken.
-    ///
-    /// The order matters: tiles before the checkpoint that needs them; the head store before anyone outside
-    /// can see the checkpoint, so that a log that was rolled back behind what others saw is always noticed.
-    pub(crate) fn publish_all(&self) -> Result<(), LedgerError> {
-        let (size, note) = {
-            let mut shelf = self.shelf();
-            shelf.catch_up(&*self.journal, self.size())?;
-            shelf.put_partials()?;
-            (shelf.size(), shelf.checkpoint().clone())
-        };
-        self.head.swap(&self.published().note, &note)?;
-        let published = Published { size, note };
-        *self.published.write().unwrap_or_else(PoisonError::into_inner) = published.clone();
-        if self.witnessed { Ok(()) } else { self.give_out(published) }
     }
 
     /// Gives out a published checkpoint, from here on and as a file.

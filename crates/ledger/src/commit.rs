@@ -2,7 +2,6 @@
 //! then releases the receipts.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::entry::Why;
@@ -19,6 +18,7 @@ use crate::error::{AppendError, LedgerError};
 use crate::journal::{Batch, BatchVisitor, BatchWriter, Journal, Next, Setback, Tip};
 use crate::note::SignerKey;
 use crate::options::Fatal;
+use crate::publish::Publisher;
 use crate::receipt::{LogVerifier, Receipt};
 use crate::snapshotter::{Moment, Snapshotter};
 use crate::tree::{Frontier, Spine, leaf_hash};
@@ -137,12 +137,6 @@ pub(crate) struct Edge {
     pub(crate) time: Timestamp,
     /// The checkpoint up to here, as a note.
     pub(crate) note: Arc<str>,
-}
-
-/// The publishing thread, which ends when it is asked no more.
-pub(crate) struct Publisher {
-    pub(crate) stop: std::sync::mpsc::Sender<()>,
-    pub(crate) thread: JoinHandle<()>,
 }
 
 impl Committer {

@@ -183,6 +183,24 @@ pub enum LedgerError {
         /// The segment.
         path: PathBuf,
     },
+    /// The public store did not do what it was asked.
+    #[error("cannot {doing} {at}: {why}")]
+    Store {
+        /// Which store.
+        at: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What it says.
+        why: String,
+    },
+    /// The public store holds another log.
+    #[error(
+        "{at} holds a checkpoint that this log did not sign. Nothing was overwritten: name an empty place (`tiles` under [log])"
+    )]
+    OtherLog {
+        /// Which store.
+        at: String,
+    },
     /// The store of customer keys failed.
     #[error("{}: {source}", path.display())]
     Keys {
@@ -223,7 +241,10 @@ pub enum LedgerError {
 impl LedgerError {
     /// Whether trying again later may help, with nothing lost and nothing in doubt.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(DatabaseError::Unreachable { .. }))
+        matches!(
+            self,
+            Self::Database(DatabaseError::Unreachable { .. }) | Self::Store { .. } | Self::OtherLog { .. }
+        )
     }
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::clock::random;
-use model::{Digest, Timestamp};
+use model::{Digest, IncidentKind, Timestamp};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
@@ -16,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::admission::Admission;
 use crate::books::{Books, Given, Published};
 use crate::checkpoint::Checkpoint;
-use crate::commit::{Committer, Edge, Order, Publisher};
+use crate::commit::{Committer, Edge, Order};
 use crate::disk::{Readers, replace};
 use crate::draft::{Draft, MAX_GROUP, MAX_GROUP_BYTES, Record};
 use crate::error::{AppendError, At, LedgerError, Malformed};
@@ -26,7 +25,10 @@ use crate::journal::{Compaction, FileJournal};
 use crate::layout::{FORMAT, Layout};
 use crate::manifest::Manifest;
 use crate::note::SignerKey;
-use crate::options::{Fatal, Options};
+use crate::options::Options;
+use crate::public::Public;
+use crate::publication::Publishing;
+use crate::publish::Publisher;
 use crate::receipt::{LogVerifier, Receipt};
 use crate::replay::{Replayed, Start};
 use crate::snapshot::SnapshotStore;
@@ -147,15 +149,24 @@ impl Ledger {
         let edge =
             Edge { frontier: shelf.frontier().clone(), time: last_time, note: shelf.checkpoint().clone() };
         let size = shelf.size();
-        let published = Published { size: promised.size, note: head_note.as_str().into() };
+        let head_now = Published { size: promised.size, note: head_note.as_str().into() };
+        let given = layout.given(&**disk, &verifier, &head_now);
+        let publication = store.publication(options)?;
+        // Of several nodes' log, what only the head store has may not have been announced yet.
+        let published = if options.database.is_some() { given.clone() } else { head_now.clone() };
         let books = Arc::new(Books {
             disk: disk.clone(),
             journal: journal.reader(),
             vault,
             shelf: Mutex::new(shelf),
+            log: verifier.clone(),
             head,
+            head_now: Mutex::new(head_now),
             snapshots,
-            given: RwLock::new(Given::new(layout.given(&**disk, &verifier, &published), &*options.entropy)),
+            given: RwLock::new(Given::new(given, &*options.entropy)),
+            publication,
+            public: Public::new(options),
+            trouble: Mutex::default(),
             published: RwLock::new(published),
             checkpoint_path: layout.checkpoint(),
             witnessed: options.witnessed,
@@ -164,9 +175,9 @@ impl Ledger {
             durable: watch::Sender::new(size),
             stopped: AtomicBool::new(false),
         });
-        books.publish_all()?;
+        books.publish(true)?;
 
-        let publisher = start_publisher(books.clone(), options)?;
+        let publisher = Publisher::start(books.clone(), options)?;
         let snapshotter = Snapshotter::start(
             books.clone(),
             options.fatal.clone(),
@@ -271,8 +282,8 @@ impl Ledger {
         self.books.published().note
     }
 
-    /// Gives out a published checkpoint with more signatures on it, unless a later one is given out already.
-    /// Refuses one that is not of this log, or that was not published.
+    /// Gives out a published checkpoint with more signatures on it, unless a later one is given out already, or another
+    /// node has come to publish. Refuses one that is not of this log, or that was not published. May wait for a database.
     pub fn give_out(&self, note: &str) -> Result<(), LedgerError> {
         let path = self.books.checkpoint_path.clone();
         let Checkpoint { size, root, .. } =
@@ -284,8 +295,38 @@ impl Ledger {
         if self.root_at(size)? != root {
             return Err(LedgerError::WrongRoot { size });
         }
+        let checkpoint = Published { size, note: note.into() };
         let is_older = size < self.books.given().checkpoint.size;
-        if is_older { Ok(()) } else { self.books.give_out(Published { size, note: note.into() }) }
+        if is_older || !self.books.publication.give_out(&checkpoint)? {
+            return Ok(());
+        }
+        self.books.give_out(checkpoint)
+    }
+
+    /// Whether it is this node that publishes, and asks witnesses; as far as is known without asking.
+    pub fn publishes(&self) -> bool {
+        self.books.publication.is_ours()
+    }
+
+    /// Who publishes, and where to.
+    pub fn publishing(&self) -> Publishing {
+        Publishing {
+            lease: self.books.publication.lease(),
+            store: self.books.public.as_ref().map(Public::status),
+            trouble: self.books.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Tells every node that a witness has proved that the ledger contradicts what was shown before. May wait for a
+    /// database.
+    pub fn contradict(&self, what: IncidentKind) -> Result<(), LedgerError> {
+        self.books.publication.contradict(what)
+    }
+
+    /// How many entries are known to be durable: those of [`size`](Self::size), and what another node has published of
+    /// them that this one has not taken in yet.
+    pub fn known(&self) -> u64 {
+        self.books.known()
     }
 
     /// Serves `tile/…` and `tile/entries/…` (path without leading slash) for published sizes; `None` if there
@@ -306,8 +347,14 @@ impl Ledger {
     /// less: the same is read from them, and served. It may be interrupted at any time. `progress` hears of entries: so
     /// many, of so many. Does nothing where the journal is in a database.
     pub fn compact(&self, mut progress: impl FnMut(u64, u64)) -> Result<Compaction, LedgerError> {
-        self.books.publish()?;
+        self.books.publish(false)?;
         self.books.compact(&mut progress, &|| self.books.has_stopped())
+    }
+
+    /// Compares the public store, where there is one, with what is given out, and puts what is missing or differs.
+    pub fn rebuild_store(&self, mut progress: impl FnMut(u64, u64)) -> Result<Option<u64>, LedgerError> {
+        let Some(public) = &self.books.public else { return Ok(None) };
+        public.rebuild(&self.books, &mut progress).map(Some)
     }
 
     /// What receipts of this log verify with.
@@ -346,39 +393,4 @@ fn start_follower(orders: mpsc::WeakSender<Order>, every: Duration) -> Result<()
     };
     let thread = std::thread::Builder::new().name("ledger-follow".to_owned());
     thread.spawn(remind).map(drop).map_err(LedgerError::Thread)
-}
-
-fn start_publisher(books: Arc<Books>, options: &Options) -> Result<Publisher, LedgerError> {
-    let (stop, stopped) = std::sync::mpsc::channel();
-    let (fatal, every) = (options.fatal.clone(), options.publish_every);
-    let thread = std::thread::Builder::new().name("ledger-publish".to_owned());
-    let thread =
-        thread.spawn(move || publish(&books, &*fatal, every, &stopped)).map_err(LedgerError::Thread)?;
-    Ok(Publisher { stop, thread })
-}
-
-/// Publishes about once in `every`, and a last time when it is stopped.
-fn publish(books: &Books, fatal: &dyn Fatal, every: Duration, stopped: &Receiver<()>) {
-    loop {
-        let is_last = stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout);
-        if books.has_stopped() {
-            return;
-        }
-        if let Err(error) = books.publish() {
-            if error.is_passing() {
-                tracing::warn!(%error, "nothing can be published for now");
-                if is_last {
-                    return;
-                }
-                continue;
-            }
-            if books.stop() {
-                fatal.fatal(&error);
-            }
-            return;
-        }
-        if is_last {
-            return;
-        }
-    }
 }

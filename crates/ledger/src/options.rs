@@ -10,6 +10,7 @@ use model::{Clock, Entropy, OsEntropy, SystemClock};
 use crate::database::Database;
 use crate::disk::{Disk, OsDisk};
 use crate::error::LedgerError;
+use crate::public::PublicStore;
 
 /// What a ledger is opened with. `Options::default()` uses the machine's clock, entropy and disk.
 #[derive(Debug, Clone)]
@@ -23,6 +24,13 @@ pub struct Options {
     /// The database that the journal is in, with the customers' keys. By default both are files in the ledger's
     /// directory.
     pub database: Option<Database>,
+    /// The name of this node, for people, where several write one log.
+    pub node: String,
+    /// Where tiles and checkpoint go besides the ledger's own directory.
+    pub public: Option<Arc<dyn PublicStore>>,
+    /// For how long one of several nodes has the right to publish, unless it renews it: so long nothing is published
+    /// after it was lost. Much more than [`publish_every`](Self::publish_every), and than a database may take to answer.
+    pub lease: Duration,
     /// The directory of the head store, best on another disk. By default `head` in the ledger's directory.
     pub head: Option<PathBuf>,
     /// How often a checkpoint is published while the ledger grows.
@@ -51,6 +59,9 @@ impl Default for Options {
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(OsDisk),
             database: None,
+            node: "node".to_owned(),
+            public: None,
+            lease: Duration::from_secs(10),
             head: None,
             publish_every: Duration::from_secs(1),
             witnessed: false,

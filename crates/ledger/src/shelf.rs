@@ -131,10 +131,14 @@ impl Shelf {
         (self.store.clone(), std::mem::replace(&mut self.unsynced, rest))
     }
 
-    /// Writes the partial tiles of the tree as it is, so that the directory is a whole log by itself.
-    pub(crate) fn put_partials(&mut self) -> Result<(), LedgerError> {
-        for (tile, bytes) in self.tiler.partials() {
-            self.written += u64::from(self.store.put(tile, bytes)?);
+    /// Writes the partial tiles of the tree over the first `size` entries, which it must have taken in, so that the
+    /// directory is a whole log of that size by itself. A tile that is full by now stands for its partial ones.
+    pub(crate) fn put_partials(&mut self, size: u64) -> Result<(), LedgerError> {
+        for tile in tile::partials(size) {
+            let is_full = TilePath::full(tile.kind(), tile.number()).is_within(self.size());
+            if !is_full && let Some(bytes) = self.tile(tile)? {
+                self.written += u64::from(self.store.put(tile, &bytes)?);
+            }
         }
         Ok(())
     }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::database::Database;
 use crate::error::{DatabaseError, LedgerError};
-use crate::journal::postgres::{self, DatabaseKeys, Owner, PgJournal, Reader, Session};
-use crate::journal::{BatchVisitor, FileJournal, Journal, Place};
+use crate::journal::postgres::{self, DatabaseKeys, Owner, PgJournal, PgLease, Reader, Session};
+use crate::journal::{BatchVisitor, FileJournal, Journal, JournalReader, Place};
 use crate::layout::Layout;
 use crate::note::SignerKey;
 use crate::options::Options;
+use crate::publication::{Alone, Publication};
 use crate::vault::{MasterKey, Vault};
 
 /// Where the journal and the keys are.
@@ -56,6 +57,36 @@ impl Store {
                 Ok(Vault::new(Box::new(keys), layout.master_key(), master, entropy))
             }
         }
+    }
+
+    /// A reader of the journal as it is, and how many entries that has.
+    pub(crate) fn read_only(
+        &self,
+        layout: &Layout,
+        options: &Options,
+    ) -> Result<(Arc<dyn JournalReader>, u64), LedgerError> {
+        match self {
+            Self::Files => {
+                let mut size = 0;
+                let place = Place::new(options.disk.clone(), layout.journal(), layout.public());
+                let (journal, _) = FileJournal::read_only(place, 0, &mut |batch| {
+                    size = batch.end();
+                    Ok(())
+                })?;
+                Ok((journal, size))
+            }
+            Self::Database(reader) => Ok((reader.clone(), reader.size()?)),
+        }
+    }
+
+    /// Who publishes.
+    pub(crate) fn publication(&self, options: &Options) -> Result<Box<dyn Publication>, LedgerError> {
+        Ok(match self {
+            Self::Files => Box::new(Alone),
+            Self::Database(reader) => {
+                Box::new(PgLease::new(reader.database(), &options.node, options.lease, &options.entropy)?)
+            }
+        })
     }
 
     /// Opens the journal and shows `visitor` every batch; with `known` entries known, those that end at or behind them

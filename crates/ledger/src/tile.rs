@@ -84,6 +84,19 @@ pub fn kinds(size: u64) -> impl Iterator<Item = Kind> {
     hashes.chain((size > 0).then_some(Kind::Entries))
 }
 
+/// The tiles that are full in a tree of `new` entries and were not in one of `old`.
+pub fn full_between(old: u64, new: u64) -> impl Iterator<Item = TilePath> {
+    kinds(new).flat_map(move |kind| {
+        (nodes_at(kind, old) / FULL..nodes_at(kind, new) / FULL)
+            .map(move |number| TilePath::full(kind, number))
+    })
+}
+
+/// The partial tiles of a tree of `size` entries.
+pub fn partials(size: u64) -> impl Iterator<Item = TilePath> {
+    kinds(size).filter_map(move |kind| TilePath::at_size(kind, nodes_at(kind, size) / FULL, size))
+}
+
 impl fmt::Display for TilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

@@ -107,14 +107,6 @@ impl Tiler {
             Kind::Hashes(level) => self.growing(level).as_flattened(),
         }
     }
-
-    /// The partial tiles of the tree as it is.
-    pub(crate) fn partials(&self) -> impl Iterator<Item = (TilePath, &[u8])> {
-        tile::kinds(self.size()).filter_map(|kind| {
-            let number = tile::nodes_at(kind, self.size()) / FULL;
-            Some((TilePath::at_size(kind, number, self.size())?, self.growing_bytes(kind)))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -182,8 +174,9 @@ mod tests {
             if !sizes.contains(&size) {
                 continue;
             }
-            let partial: HashMap<_, _> =
-                tiler.partials().map(|(tile, bytes)| (tile.to_string(), bytes.to_vec())).collect();
+            let partial: HashMap<_, _> = tile::partials(size)
+                .map(|tile| (tile.to_string(), tiler.growing_bytes(tile.kind()).to_vec()))
+                .collect();
             for kind in tile::kinds(size).filter(|kind| *kind != Kind::Entries) {
                 let Kind::Hashes(level) = kind else { continue };
                 for number in 0..tile::nodes_at(kind, size).div_ceil(FULL) {

@@ -169,6 +169,25 @@ impl Server {
         Ok(String::from_utf8_lossy(&done(psql)?.stdout).into_owned())
     }
 
+    /// Has it do TLS with this certificate and key (PEM), from now on.
+    pub fn use_tls(&self, certificate: &str, key: &str) -> Result<(), StartError> {
+        let failed =
+            |source| StartError::Spawn { program: "a certificate for PostgreSQL".to_owned(), source };
+        for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+            let file = self.dir.join(name);
+            std::fs::write(&file, pem).map_err(failed)?;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+            let mut own = Command::new("chown");
+            own.arg("--reference").arg(&self.dir).arg(&file);
+            done(own)?;
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on")?;
+        self.sql("postgres", "SELECT pg_reload_conf()")?;
+        // The next connection may still come before the server has read it.
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(())
+    }
+
     /// A copy of everything as it is, made while it is stopped.
     pub fn backup(&self) -> Result<PathBuf, StartError> {
         self.stop()?;

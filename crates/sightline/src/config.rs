@@ -124,7 +124,10 @@ impl Config {
 const OWN: &[(&str, &[&str])] = &[
     ("console", &["listen", "tls"]),
     ("app", &["listen", "tls"]),
-    ("log", &["journal", "journal_password_file", "journal_patience_seconds", "tiles"]),
+    (
+        "log",
+        &["compact", "journal", "journal_password_file", "journal_patience_seconds", "node", "s3", "tiles"],
+    ),
 ];
 
 /// SHA-256 of the file's settings without a [node's own](OWN), as JSON with sorted keys: neither comments nor order
@@ -186,12 +189,7 @@ impl Settings {
         self.retention.check()?;
         self.watch.check()?;
         self.witnesses.as_ref().map_or(Ok(()), crate::witnesses::WitnessSettings::check)?;
-        if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
-            return Err(
-                "[log] origin: a name like \"sightline.example.com/ledger\", without spaces and +".into()
-            );
-        }
-        Ok(())
+        self.log.check()
     }
 
     /// Makes every path relative to the file's own folder.

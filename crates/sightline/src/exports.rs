@@ -114,7 +114,7 @@ fn status(site: &Site, print: Print) -> Result<(), String> {
         None => {
             let layout = Layout::of(&config.settings.data);
             // Before the first start there is no ledger, and nothing to send.
-            let size = if layout.ledger.exists() { archive(&layout)?.size() } else { 0 };
+            let size = if layout.ledger.exists() { archive(&config)?.size() } else { 0 };
             let stopped = export::stopped(&config.settings.exports, &OsDisk, &layout.exports, size);
             report(&stopped.map_err(|e| e.to_string())?, form).map_err(|e| e.to_string())?
         }
@@ -140,7 +140,7 @@ fn replay(site: &Site, name: &str, from: u64) -> Result<(), String> {
         return operate::out(&outcome.text);
     }
     let layout = Layout::of(&config.settings.data);
-    let archive = archive(&layout)?;
+    let archive = archive(&config)?;
     if from > archive.size() {
         return Err(format!("the ledger has {} entries, so there is no number {from}", archive.size()));
     }
@@ -153,7 +153,7 @@ fn replay(site: &Site, name: &str, from: u64) -> Result<(), String> {
 pub(crate) fn log_export(options: &LogExport) -> Result<(), String> {
     // Recorded first, like every question; this reads nothing.
     operate::print(&options.place, Command::Entries { from: From::Number(0), limit: 0 }, Print::Json)?;
-    let archive = archive(&Layout::of(&operate::data_dir(&options.place)?))?;
+    let archive = operate::archive(&options.place)?;
     let mut writer = Writer::new(archive.verifier().origin(), options.format);
     let bar = crate::progress::bar("writing", "entries");
     bar.set_length(archive.size().saturating_sub(options.from));
@@ -241,8 +241,10 @@ fn find<'c>(config: &'c Config, name: &str) -> Result<&'c ExportSettings, String
     })
 }
 
-fn archive(layout: &Layout) -> Result<Archive, String> {
-    Archive::open(&layout.ledger, &ledger::Options::default()).map_err(|e| e.to_string())
+fn archive(config: &Config) -> Result<Archive, String> {
+    let layout = Layout::of(&config.settings.data);
+    let options = config.settings.log.options(&layout)?;
+    Archive::open(&layout.ledger, &options).map_err(|e| e.to_string())
 }
 
 /// This machine's name, as messages say it and `node` in the configuration means it.

@@ -1,9 +1,12 @@
-//! Where the journal is (`[log] journal`), and `sightline migrate`, which makes the tables of a database for it.
+//! Where the journal is (`[log] journal`) and where tiles go (`[log] tiles`); and `sightline migrate`, which makes the
+//! tables of a database for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use ledger::{Database, Migration};
+use ledger::{Database, Migration, PublicStore};
+use publish::{Place, S3Settings};
 use serde::Deserialize;
 
 use crate::cli::Form;
@@ -28,6 +31,13 @@ pub(crate) struct LogSettings {
     /// Whether old entries are compacted in the background, where the journal is in files.
     #[serde(default = "compact")]
     compact: bool,
+    /// The name of this gateway, where several write one log; by default that of the machine.
+    node: Option<String>,
+    /// Where tiles and checkpoint go for everybody, besides the ledger's own directory: a directory, or
+    /// `s3://bucket/prefix`.
+    tiles: Option<Place>,
+    /// How an S3-compatible store is reached.
+    s3: Option<S3Settings>,
 }
 
 fn compact() -> bool {
@@ -41,7 +51,12 @@ fn patience() -> u32 {
 impl LogSettings {
     /// Every path in the settings, to be made relative to the file that they stand in.
     pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.journal_password_file.iter_mut()
+        let dir = self.tiles.as_mut().and_then(|tiles| match tiles {
+            Place::Dir(dir) => Some(dir),
+            Place::S3 { .. } => None,
+        });
+        let credentials = self.s3.as_mut().and_then(|s3| s3.credentials_file.as_mut());
+        self.journal_password_file.iter_mut().chain(dir).chain(credentials)
     }
 
     /// What the ledger of this installation is opened with.
@@ -50,8 +65,33 @@ impl LogSettings {
             database: self.database()?,
             patience: std::time::Duration::from_secs(self.journal_patience_seconds.into()),
             compact: self.compact,
+            node: self.node.clone().or_else(machine).unwrap_or_else(|| "gateway".to_owned()),
+            public: self.public()?,
             ..layout.ledger_options()
         })
+    }
+
+    /// What can be checked without opening anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.origin.is_empty() || self.origin.contains(|c: char| c.is_whitespace() || c == '+') {
+            return Err(
+                "[log] origin: a name like \"sightline.example.com/ledger\", without spaces and +".into()
+            );
+        }
+        if self.node.as_ref().is_some_and(|node| node.is_empty() || node.len() > 64) {
+            return Err("[log] node: a name of 1 to 64 characters".into());
+        }
+        Ok(())
+    }
+
+    fn public(&self) -> Result<Option<Arc<dyn PublicStore>>, String> {
+        match (&self.tiles, &self.s3) {
+            (Some(place), s3) => {
+                publish::open(place, s3.as_ref()).map(Some).map_err(|e| format!("[log] {e}"))
+            }
+            (None, Some(_)) => Err(format!("[log] {}", publish::OpenError::Useless)),
+            (None, None) => Ok(None),
+        }
     }
 
     fn database(&self) -> Result<Option<Database>, String> {
@@ -69,6 +109,12 @@ impl LogSettings {
             Some(file) => Ok(Some(database.with_password(&password(file)?))),
         }
     }
+}
+
+/// The name of this machine.
+fn machine() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn password(file: &Path) -> Result<String, String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use access::SharedState;
-use ledger::Ledger;
+use ledger::{Archive, Ledger};
 
 use crate::cli::Place;
 use crate::command::{Command, Form, From, Outcome, Print, carry_out};
@@ -50,6 +50,13 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     });
     let written = written.map_err(|e| e.to_string())?;
     bar.finish_and_clear();
+    let bar = crate::progress::bar("comparing", "entries");
+    let brought = ledger.rebuild_store(|done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    let brought = brought.map_err(|e| e.to_string())?;
+    bar.finish_and_clear();
     let bar = crate::progress::bar("folding", "entries");
     views::rebuild(&layout.views, &ledger, |progress| {
         bar.set_length(progress.of);
@@ -57,9 +64,14 @@ pub(crate) fn rebuild(place: &Place) -> Result<(), String> {
     })
     .map_err(|e| e.to_string())?;
     bar.finish_and_clear();
+    let brought = ledger.publishing().store.zip(brought);
+    let brought = brought.map_or(String::new(), |(store, brought)| {
+        let store = store.place;
+        format!("{store}: compared; {brought} files were missing or differed, and were written\n")
+    });
     out(&format!(
         "{tiles}: derived again from {entries} entries; {written} tiles were missing or differed, and were written\n\
-         {views}: derived again from {entries} entries\n",
+         {brought}{views}: derived again from {entries} entries\n",
         tiles = layout.ledger.join("public").display(),
         views = layout.views.display(),
         entries = ledger.size()
@@ -123,9 +135,10 @@ impl Drop for Desk {
     }
 }
 
-/// The data directory of an installation.
-pub(crate) fn data_dir(place: &Place) -> Result<PathBuf, String> {
-    Ok(site(place)?.data)
+/// The records of an installation, to read beside whatever runs.
+pub(crate) fn archive(place: &Place) -> Result<Archive, String> {
+    let Site { data, options } = site(place)?;
+    Archive::open(&Layout::of(&data).ledger, &options).map_err(|e| e.to_string())
 }
 
 /// Where an installation lies, and how its ledger is opened.

@@ -11,7 +11,7 @@ use ledger::cosignature::WitnessKey;
 use ledger::disk::{OsDisk, Readers, replace};
 use ledger::note::VerifierKey;
 use ledger::policy::{Policy, PolicyLog, PolicyWitness};
-use ledger::{Draft, Ledger};
+use ledger::{Draft, Lease, Ledger, Publishing, StoreStatus};
 use model::entry::Actor;
 use model::{Entropy, Event, IncidentId, IncidentOpened, OsEntropy, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,8 @@ pub(crate) struct LogStatus {
     size: u64,
     /// How many entries the checkpoint is about that is given out.
     given_out: u64,
+    /// Who publishes, where to, and what keeps it from being published.
+    publishing: Publishing,
     /// Absent if no witnesses are asked, or no process runs that could ask them.
     witnesses: Option<Status>,
     /// Two administrators let looks be shown without witnesses until then.
@@ -156,6 +158,7 @@ pub(crate) fn status(rooms: &Rooms) -> LogStatus {
         origin: ledger.verifier().origin().to_owned(),
         size: ledger.size(),
         given_out,
+        publishing: ledger.publishing(),
         witnesses: rooms.witnesses.status(ledger, model::Clock::now(&SystemClock)),
         unwitnessed_until: state.unwitnessed_until(),
         incidents: state.incidents().to_vec(),
@@ -169,6 +172,7 @@ impl LogStatus {
             "{}: {} entries; the checkpoint that is given out has {}\n",
             self.origin, self.size, self.given_out
         );
+        text += &publishing(&self.publishing);
         match &self.witnesses {
             None => text += "witnesses: none are asked here\n",
             Some(status) => text += &witnesses(status),
@@ -183,6 +187,30 @@ impl LogStatus {
         }
         text
     }
+}
+
+fn publishing(publishing: &Publishing) -> String {
+    let Publishing { lease, store, trouble } = publishing;
+    let mut text = match lease {
+        None => String::new(),
+        Some(Lease { is_ours: true, this_node, epoch, .. }) => {
+            format!("published by this gateway, {this_node} (epoch {epoch})\n")
+        }
+        Some(Lease { node: Some(node), this_node, epoch, .. }) => {
+            format!("published by {node} (epoch {epoch}), not by this gateway, {this_node}\n")
+        }
+        Some(Lease { node: None, .. }) => "published by nobody for now\n".to_owned(),
+    };
+    if let Some(why) = trouble {
+        text += &format!("NOT PUBLISHED: {why}\n");
+    }
+    if let Some(StoreStatus { place, trouble }) = store {
+        text += &format!("tiles and checkpoint go to {place}\n");
+        if let Some(why) = trouble {
+            text += &format!("THAT IS BEHIND: {why}\n");
+        }
+    }
+    text
 }
 
 fn witnesses(status: &Status) -> String {

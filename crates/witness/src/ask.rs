@@ -1,4 +1,5 @@
-//! The log's side: asks its witnesses in the background, again and again, and gives out what they cosigned.
+//! The log's side: asks its witnesses in the background, again and again, and gives out what they cosigned. Of several
+//! nodes only the one that publishes asks; the others learn what came of it from the checkpoint that all give out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Asker {
     witnesses: Vec<Remembered>,
     /// What came for the checkpoint of this size so far.
     current: (u64, Vec<Option<Cosignature>>),
+    /// The checkpoint of another node that was read last.
+    learned: String,
     findings: mpsc::Sender<Finding>,
 }
 
@@ -121,6 +124,7 @@ impl Asker {
             entropy,
             witnesses,
             current,
+            learned: String::new(),
             findings,
         };
         asker.recall();
@@ -144,8 +148,56 @@ impl Asker {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            if !self.ledger.publishes() {
+                self.learn();
+                continue;
+            }
             if let Err(error) = self.round().await {
                 tracing::error!(%error, "what witnesses cosigned could not be given out");
+            }
+            self.pass_on().await;
+        }
+    }
+
+    /// Reads what another node, which publishes, has got from the witnesses: the same rules hold on every node.
+    fn learn(&mut self) {
+        let what = self.ledger.publishing().lease.and_then(|lease| lease.contradicted);
+        if let Some(what) = what {
+            self.standing.update(|known| known.contradicted = Some(what));
+        }
+        let note = self.ledger.checkpoint();
+        if note == self.learned {
+            return;
+        }
+        let said = self.ledger.verifier().checkpoint(&note).ok();
+        let Some((Checkpoint { size, .. }, cosignatures)) = said.zip(self.policy.cosignatures(&note).ok())
+        else {
+            return;
+        };
+        for (at, cosignature) in cosignatures.iter().enumerate() {
+            let Some(cosignature) = cosignature else { continue };
+            let time = Timestamp(cosignature.time.saturating_mul(1000));
+            self.witnesses[at].cosigned = Some(size);
+            self.standing.update(|known| {
+                known.witnesses[at].cosigned = Some(Quorum { size, time });
+                known.witnesses[at].error = None;
+            });
+        }
+        self.note_quorum(size, &cosignatures);
+        // Where this node comes to publish, it goes on from there.
+        self.current = (size, cosignatures);
+        self.learned = note;
+    }
+
+    /// Tells the other nodes what a witness has proved.
+    async fn pass_on(&self) {
+        let proved = self.standing.contradicted();
+        let told = self.ledger.publishing().lease.map(|lease| lease.contradicted);
+        if let (Some(what), Some(None)) = (proved, told) {
+            let ledger = self.ledger.clone();
+            let done = tokio::task::spawn_blocking(move || ledger.contradict(what)).await;
+            if !matches!(done, Ok(Ok(()))) {
+                tracing::warn!(?done, "the other nodes could not be told what a witness has proved");
             }
         }
     }
@@ -180,7 +232,7 @@ impl Asker {
                 if !given && self.policy.is_quorum(&self.current.1) {
                     // The quorum does not wait for whoever is slow.
                     given = true;
-                    give_out(&self.ledger, &target, &self.current.1)?;
+                    give_out(&self.ledger, &target, &self.current.1).await?;
                     note_quorum(&self.standing, &self.policy, &*self.clock, size, &self.current.1);
                 }
             }
@@ -190,20 +242,20 @@ impl Asker {
         for (at, outcome) in outcomes {
             self.take_note(at, size, outcome);
         }
-        self.finish(&target, given)
+        self.finish(&target, given).await
     }
 
     /// Gives out what came, once everybody has answered or failed.
-    fn finish(&self, target: &Target, has_quorum: bool) -> Result<(), LedgerError> {
+    async fn finish(&self, target: &Target, has_quorum: bool) -> Result<(), LedgerError> {
         let cosignatures = &self.current.1;
         if has_quorum {
             self.note_quorum(target.size, cosignatures);
-            return give_out(&self.ledger, target, cosignatures);
+            return give_out(&self.ledger, target, cosignatures).await;
         }
         let now = self.clock.now();
         let status = self.standing.status(&self.ledger, now);
         let is_young = status.and_then(|s| s.quorum).is_some_and(|q| now.since(q.time) < GRACE);
-        if is_young { Ok(()) } else { give_out(&self.ledger, target, cosignatures) }
+        if is_young { Ok(()) } else { give_out(&self.ledger, target, cosignatures).await }
     }
 
     fn note_quorum(&self, size: u64, cosignatures: &[Option<Cosignature>]) {
@@ -259,11 +311,13 @@ fn note_quorum(
     }
 }
 
-fn give_out(
+/// On a thread of its own: it may wait for a database.
+async fn give_out(
     ledger: &Ledger,
     target: &Target,
     cosignatures: &[Option<Cosignature>],
 ) -> Result<(), LedgerError> {
     let lines: String = cosignatures.iter().flatten().map(|cosignature| cosignature.line.as_str()).collect();
-    ledger.give_out(&format!("{}{lines}", target.note))
+    let (ledger, note) = (ledger.clone(), format!("{}{lines}", target.note));
+    tokio::task::spawn_blocking(move || ledger.give_out(&note)).await.unwrap_or(Err(LedgerError::Stopped))
 }

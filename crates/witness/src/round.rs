@@ -16,7 +16,7 @@ const ADJUSTMENTS: usize = 3;
 
 /// What a log must be able to say of itself to be cosigned.
 pub(crate) trait Growth: Send + Sync {
-    /// How many entries are durable.
+    /// How many entries are known to be durable.
     fn size(&self) -> u64;
     /// The proof that the first `old` entries are a beginning of the first `new`.
     fn proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError>;
@@ -28,7 +28,7 @@ pub(crate) trait Growth: Send + Sync {
 
 impl Growth for Ledger {
     fn size(&self) -> u64 {
-        Ledger::size(self)
+        self.known()
     }
 
     fn proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {

@@ -153,6 +153,11 @@ impl Standing {
         })
     }
 
+    /// What a witness has proved against the ledger.
+    pub(crate) fn contradicted(&self) -> Option<IncidentKind> {
+        self.0.as_ref().and_then(|inner| inner.known().contradicted)
+    }
+
     pub(crate) fn update(&self, change: impl FnOnce(&mut Known)) {
         if let Some(inner) = &self.0 {
             change(&mut inner.known_mut());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Event;
 use peers::postgres::Server;
@@ -45,6 +45,8 @@ async fn scenario(server: &Server, cut: Option<Cut>) -> u64 {
     Database::new(&url(&[server.port])).unwrap().migrate(false).unwrap();
     let mut cutting = Node::first(&[proxy.port]);
     cutting.options.follow_every = Duration::from_millis(200);
+    // At the start and the end only, so that messages come in the same order each time.
+    cutting.options.publish_every = Duration::from_secs(3600);
     let other = cutting.joining(&[server.port]);
     let mut released = Released::new();
     let what = format!("{cut:?}");
@@ -142,4 +144,50 @@ async fn a_primary_killed_under_load_and_its_standby_promoted_lose_nothing_relea
         ledger.close().await;
         assert!(node.told.0.lock().unwrap().is_empty(), "the process lives on");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_wait_for_the_standby_was_cancelled_is_not_released_before_the_standby_has_it() {
+    let primary = server();
+    let standby = primary.standby().unwrap();
+    let mut node = Node::first(&[primary.port]);
+    node.options.patience = Duration::from_secs(2);
+    let ledger = node.open();
+    let mut released = Released::new();
+    record(&ledger, vec![started(0)], &mut released).await;
+    standby.pause();
+    let waiting = {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.append(started(1)).await })
+    };
+    // Somebody cancels the wait, as the server then says in a warning: committed here, perhaps not there.
+    let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity \
+                  WHERE application_name = 'sightline' AND wait_event = 'SyncRep'";
+    let started_at = Instant::now();
+    let mut cancelled = 0;
+    while !waiting.is_finished() {
+        assert!(started_at.elapsed() < Duration::from_secs(60), "whoever waits is told in time");
+        cancelled += primary.sql("sightline", cancel).unwrap().trim().parse::<u32>().unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(cancelled > 0, "the wait was cancelled");
+    assert!(matches!(waiting.await.unwrap(), Err(AppendError::Unavailable)), "nothing may be shown for it");
+    standby.resume();
+    loop {
+        match ledger.append(started(2)).await {
+            Ok(receipt) => break released.push((receipt.index(), started(2).event)),
+            Err(error) => assert!(matches!(error, AppendError::Unavailable), "{error}"),
+        }
+    }
+    // It was committed, so it is there, once, and nobody was told.
+    assert_eq!(ledger.read(1, 1).unwrap()[0].entry.event, started(1).event);
+    holds(&ledger, &released, "after a cancelled wait");
+    assert!(node.told.0.lock().unwrap().is_empty(), "the process lives on");
+    // The standby has everything that was released, when it is needed.
+    tokio::task::block_in_place(|| {
+        primary.kill();
+        standby.promote().unwrap();
+    });
+    let there = standby.sql("sightline", "SELECT size FROM sightline.head").unwrap();
+    assert_eq!(there.trim().parse::<u64>().unwrap(), ledger.size());
 }

@@ -7,7 +7,9 @@ mod common;
 mod fault;
 mod faults;
 mod nodes;
+mod publication;
 mod refusals;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,6 +87,17 @@ pub(crate) fn server() -> Server {
     let server = Server::start().unwrap();
     Database::new(&url(&[server.port])).unwrap().migrate(false).unwrap();
     server
+}
+
+/// Waits until a node gives out a checkpoint of so many entries.
+pub(crate) async fn published(ledger: &Ledger, size: u64) {
+    for _ in 0..500 {
+        if ledger.verifier().checkpoint(&ledger.checkpoint()).unwrap().size >= size {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never published: {:?}", ledger.publishing());
 }
 
 /// Waits until a ledger has absorbed so many entries.

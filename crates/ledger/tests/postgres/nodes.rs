@@ -1,9 +1,9 @@
 //! Several nodes on one log.
 
 use sightline_ledger::verify::{Directory, check};
-use sightline_ledger::{AppendError, Receipt};
+use sightline_ledger::{AppendError, Archive, Receipt};
 
-use super::{Node, reaches, server};
+use super::{Node, published, reaches, server};
 use crate::common::{listed, revealed, started};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,6 +45,7 @@ async fn three_nodes_write_one_log_and_read_the_same_of_it() {
     assert!(read.iter().all(|records| *records == read[0]), "every node reads the same, openings and all");
     assert!(read[0].iter().all(|record| record.openings.iter().all(Option::is_some)));
     for (node, ledger) in nodes.iter().zip(&ledgers) {
+        published(ledger, 432).await;
         // A proof of an entry that another node wrote.
         ledger.prove(7).unwrap().verify(ledger.verifier()).unwrap();
         ledger.close().await;
@@ -74,6 +75,10 @@ async fn a_node_that_starts_late_or_again_has_everything_and_goes_on() {
     ledger.close().await;
     drop(ledger);
     assert_eq!(second.append(revealed("c-1")).await.unwrap().index(), 100);
+    // And so has whoever only reads, beside a node that runs: openings and all.
+    let archive = Archive::open(&late.dir(), &late.options).unwrap();
+    assert_eq!(archive.size(), 101);
+    assert_eq!(archive.read(0, 200).unwrap(), second.read(0, 200).unwrap());
     let again = first.open();
     assert_eq!(again.append(revealed("c-1")).await.unwrap().index(), 101);
     reaches(&second, 102).await;

@@ -10,6 +10,7 @@
 //! a warning, so has everything before it reached whichever standby the database waits for.
 
 mod keys;
+mod lease;
 mod reader;
 mod schema;
 mod session;
@@ -23,6 +24,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 pub(crate) use keys::DatabaseKeys;
+pub(crate) use lease::PgLease;
 pub(crate) use reader::Reader;
 pub(crate) use schema::{MIGRATIONS, Owner, Step, check, claim, migrate, owner};
 pub(crate) use session::{Session, aside};

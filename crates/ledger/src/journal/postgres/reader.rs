@@ -48,6 +48,14 @@ impl Reader {
         &self.database
     }
 
+    /// How many entries the journal has.
+    pub(crate) fn size(&self) -> Result<u64, LedgerError> {
+        self.ask("ask how many entries there are", async |client| {
+            let row = client.query_typed_one("SELECT size FROM sightline.head", &[]).await?;
+            Ok(row.try_get::<_, i64>(0)? as u64)
+        })
+    }
+
     /// Asks, again and again while the database cannot be reached. What is asked may be done twice.
     pub(super) fn ask<T: Send + 'static>(
         &self,

@@ -1,12 +1,12 @@
 //! `sightline import`: exports and logs of other systems as an access log.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use watch::import::{Mapping, Memory, Records, SHIPPED};
 
+use crate::spill::Spill;
 use crate::{progress, replay};
 
 /// Records that cannot be read which are told one by one.
@@ -24,8 +24,8 @@ pub(crate) struct Import {
     /// An access log that there is already: its lines are put between the others, by their time.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
-    /// Write the access log into this file; `-` is the standard output. All of it is held in memory, to be put in
-    /// time order.
+    /// Write the access log into this file, in time order; `-` is the standard output. What does not fit into 64 MiB of
+    /// memory is sorted beside this file, or in the directory for temporary files.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Stop at the first record that cannot be read.
@@ -50,7 +50,13 @@ pub(crate) fn run(options: &Import) -> Result<(), String> {
         if options.quiet { indicatif::ProgressBar::hidden() } else { progress::bar("importing", "records") };
     let (mut memory, mut records, mut unread) = (Memory::default(), 0u64, 0u64);
     // Lines without a time (staff, customers) come first.
-    let mut lines: BTreeMap<Option<u64>, Vec<String>> = BTreeMap::new();
+    let beside = match options.out.parent() {
+        _ if to_stdout => std::env::temp_dir(),
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut lines = Spill::new(&beside);
+    let spilled = |e: std::io::Error| format!("{}: putting lines in order: {e}", beside.display());
     for file in &options.files {
         let from: Box<dyn BufRead> = match file.as_os_str().to_str() {
             Some("-") => Box::new(std::io::stdin().lock()),
@@ -62,7 +68,7 @@ pub(crate) fn run(options: &Import) -> Result<(), String> {
             match record {
                 Ok(record) => {
                     for (at, line) in mapping.lines(&record, &mut memory) {
-                        lines.entry(at).or_default().push(line);
+                        lines.push(at, line).map_err(spilled)?;
                     }
                 }
                 Err(e) if options.strict || e.is_fatal() => {
@@ -80,19 +86,19 @@ pub(crate) fn run(options: &Import) -> Result<(), String> {
     bar.finish_and_clear();
     for file in &options.with {
         let failed = |e: std::io::Error| format!("{}: {e}", file.display());
-        for line in BufReader::new(File::open(file).map_err(failed)?).lines() {
+        for line in BufReader::new(File::open(file).map_err(failed)?).split(b'\n') {
             let line = line.map_err(failed)?;
+            let line = String::from_utf8_lossy(line.trim_ascii()).into_owned();
             // A line that cannot be read keeps its place at the beginning, and `replay` reports it.
-            lines.entry(time_of(&line)).or_default().push(line);
+            lines.push(time_of(&line), line).map_err(spilled)?;
         }
     }
-    let count = lines.values().map(Vec::len).sum::<usize>();
-    let all = lines.into_values().flatten();
+    let count = lines.lines();
     if to_stdout {
-        put(all, std::io::stdout().lock()).map_err(|e| e.to_string())?;
+        lines.write(std::io::stdout().lock()).map_err(|e| e.to_string())?;
     } else {
         let failed = |e: std::io::Error| format!("{}: {e}", options.out.display());
-        put(all, File::create(&options.out).map_err(failed)?).map_err(failed)?;
+        lines.write(File::create(&options.out).map_err(failed)?).map_err(failed)?;
     }
     eprintln!("{records} records, {unread} of them not read, {count} lines");
     if count == 0 && records > 0 {
@@ -104,14 +110,6 @@ pub(crate) fn run(options: &Import) -> Result<(), String> {
 fn time_of(line: &str) -> Option<u64> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
     model::Timestamp::parse(value.get("time")?.as_str()?).map(|time| time.0)
-}
-
-fn put(lines: impl Iterator<Item = String>, out: impl Write) -> std::io::Result<()> {
-    let mut out = BufWriter::new(out);
-    for line in lines {
-        writeln!(out, "{line}")?;
-    }
-    out.flush()
 }
 
 fn load(name: &str) -> Result<Mapping, String> {

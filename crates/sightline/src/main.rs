@@ -25,6 +25,7 @@ mod progress;
 mod replay;
 mod rules;
 mod serve;
+mod spill;
 mod toml_error;
 mod trace;
 mod verify;

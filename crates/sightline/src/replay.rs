@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use watch::calibrate::{BurnIn, Rates};
 use watch::{Containment, Finding, Ladder, Level, Line, Lines, Options, Output, StaffDay, Watch};
 
 use crate::progress;
@@ -31,6 +32,10 @@ pub(crate) struct Replay {
     /// Where the rungs stand: a TOML file, as `sightline watch calibrate` writes it.
     #[arg(long, value_name = "FILE")]
     ladder: Option<PathBuf>,
+    /// Set the rungs by the first days of the log itself, as `sightline watch calibrate` would (6 step-ups and 1
+    /// suspension in 1,000 staff-days): 42 or more. Findings of these days are shadows.
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["ladder", "state"], value_parser = clap::value_parser!(u32).range(42..=3650))]
+    burn_in: Option<u32>,
     /// Go on from the state in this file, if it is there, and save the state in it at the end. What becomes of the
     /// last looks is then judged when the log goes on.
     #[arg(long, value_name = "FILE")]
@@ -127,6 +132,9 @@ impl Source<'_> {
             }
             if !out.is_empty() {
                 told.take(std::mem::take(&mut out))?;
+                if let Some(ladder) = told.ladder.take() {
+                    watch.set_ladder(ladder);
+                }
             }
         }
         self.bar.set_position(before + lines.bytes());
@@ -139,6 +147,12 @@ struct Told<'a> {
     options: &'a Replay,
     findings: Vec<Finding>,
     containment: Option<Containment>,
+    burn_in: Option<BurnIn>,
+    /// What the burn-in says, until it is put in force.
+    ladder: Option<Ladder>,
+    /// The rungs were set by the log.
+    calibrated: bool,
+    shadows: u64,
     staff_days: u64,
     looks: u64,
     stdout: BufWriter<std::io::Stdout>,
@@ -150,8 +164,17 @@ struct Told<'a> {
 enum JsonLine<'a> {
     Day(&'a StaffDay),
     Finding(&'a Finding),
+    /// A finding of the burn-in.
+    Shadow(&'a Finding),
     Contained(&'a watch::Contained),
-    Summary { staff_days: u64, looks: u64, lines: u64, odd_lines: u64, findings: usize, calibrated: bool },
+    Summary {
+        staff_days: u64,
+        looks: u64,
+        lines: u64,
+        odd_lines: u64,
+        findings: usize,
+        calibrated: bool,
+    },
 }
 
 impl<'a> Told<'a> {
@@ -160,6 +183,10 @@ impl<'a> Told<'a> {
             options,
             findings: Vec::new(),
             containment: options.contain.then(Containment::default),
+            burn_in: options.burn_in.map(|days| BurnIn::new(days, Rates::default())),
+            ladder: None,
+            calibrated: false,
+            shadows: 0,
             staff_days: 0,
             looks: 0,
             stdout: BufWriter::new(std::io::stdout()),
@@ -173,6 +200,13 @@ impl<'a> Told<'a> {
                     self.staff_days += 1;
                     self.looks += u64::from(day.looks);
                     self.json(&JsonLine::Day(&day))?;
+                    if let Some(set) = self.burn_in.as_mut().and_then(|burn_in| burn_in.take(&day)) {
+                        (self.burn_in, self.calibrated, self.ladder) = (None, set.is_some(), set);
+                    }
+                }
+                Output::Finding(finding) if self.burn_in.is_some() => {
+                    self.shadows += 1;
+                    self.json(&JsonLine::Shadow(&finding))?;
                 }
                 Output::Finding(finding) => {
                     if let Some(containment) = &mut self.containment {
@@ -203,6 +237,7 @@ impl<'a> Told<'a> {
     }
 
     fn end(mut self, source: &Source<'_>, calibrated: bool) -> Result<(), String> {
+        let calibrated = calibrated || self.calibrated;
         if let Some(file) = &self.options.findings {
             let list = serde_json::to_string_pretty(&self.findings).map_err(|e| e.to_string())?;
             replace(file, list.as_bytes())?;
@@ -256,6 +291,12 @@ impl<'a> Told<'a> {
             self.staff_days,
             levels.join(", ")
         );
+        if self.shadows > 0 {
+            text += &format!("{} more findings during the burn-in are not told.\n", self.shadows);
+        }
+        if self.options.burn_in.is_some() && !calibrated {
+            text += "The log is too short to set the rungs by.\n";
+        }
         if !calibrated {
             text += "The rungs stand where simulated floors put them. `sightline watch calibrate` sets them by your \
                      own history; until then read findings as shadows: nothing should be done by them alone.\n";

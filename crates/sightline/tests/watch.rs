@@ -92,3 +92,23 @@ fn a_log_of_nginx_is_imported_and_replayed() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("zendesk"), "{said}");
 }
+
+#[test]
+fn the_first_days_of_a_log_set_the_rungs_for_the_rest_and_their_findings_are_shadows() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let floor = ["floor", "--staff", "20", "--days", "56", "--customers", "5000", "--insider", "k1:50"];
+    good(dir, &[&floor[..], &["--out", "log.jsonl"]].concat());
+    let said =
+        good(dir, &["replay", "log.jsonl", "--json", "--burn-in", "42", "--findings", "findings.json"]);
+    let lines: Vec<serde_json::Value> = said.lines().map(json).collect();
+    let of_kind = |kind: &'static str| lines.iter().filter(move |l| l["kind"] == kind);
+    assert_eq!(of_kind("summary").next().unwrap()["calibrated"], true);
+    // From Monday, 5 January: the burn-in ends with 15 February.
+    assert!(of_kind("shadow").all(|l| l["time"].as_str() < Some("2026-02-17")));
+    assert!(of_kind("finding").all(|l| l["time"].as_str() > Some("2026-02-15")));
+    let findings = json(&std::fs::read_to_string(dir.join("findings.json")).unwrap());
+    assert_eq!(findings.as_array().unwrap().len(), of_kind("finding").count());
+    let both = sightline(dir, &["replay", "log.jsonl", "--burn-in", "42", "--state", "state"]);
+    assert!(!both.status.success());
+}

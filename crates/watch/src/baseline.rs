@@ -3,9 +3,10 @@
 use model::Role;
 
 use crate::cell::{CELLS, Cell};
+use crate::spread::Spread;
 
 /// Looks that the role counts for in a person's baseline.
-const ROLE_WEIGHT: f64 = 300.0;
+pub(crate) const ROLE_WEIGHT: f64 = 300.0;
 /// Looks that the prior counts for in a role's baseline.
 const PRIOR_WEIGHT: f64 = 100.0;
 /// The same for rarer things: what became of looks, tiers, fields, shifts.
@@ -14,7 +15,8 @@ const RARE_WEIGHT: f64 = 40.0;
 const OUTCOME_WEIGHT: f64 = 150.0;
 /// Nothing is held to be rarer than this.
 const RAREST: f64 = 2e-4;
-/// A person's share of a cell may exceed the role's by this factor to begin with…
+/// A person's share of a cell may exceed the role's by this factor to begin with, or more where people differ more
+/// ([`Spread`](crate::spread::Spread))…
 pub(crate) const HEADROOM: f64 = 2.0;
 /// …and grow by this factor a week, so that nobody becomes usual by and by.
 pub(crate) const GROWTH: f64 = 1.1;
@@ -41,7 +43,7 @@ impl Outcome {
         usize::from(self.idle) | usize::from(self.came) << 1 | usize::from(self.corrected) << 2
     }
 
-    fn of(index: usize) -> Self {
+    pub(crate) fn of(index: usize) -> Self {
         Self { idle: index & 1 != 0, came: index & 2 != 0, corrected: index & 4 != 0 }
     }
 }
@@ -132,9 +134,9 @@ impl Tally {
     }
 
     /// The share of each cell, shrunk to `towards`.
-    pub(crate) fn shares(&self, towards: &[f64; CELLS], weight: f64) -> [f64; CELLS] {
+    pub(crate) fn shares(&self, towards: &[f64; CELLS], weights: &[f64; CELLS]) -> [f64; CELLS] {
         let looks = self.looks();
-        std::array::from_fn(|i| (self.cells[i] + weight * towards[i]) / (looks + weight))
+        std::array::from_fn(|i| (self.cells[i] + weights[i] * towards[i]) / (looks + weights[i]))
     }
 }
 
@@ -178,12 +180,20 @@ impl NegBin {
 }
 
 impl Null {
-    /// For somebody with this baseline, among `others` of their role; no share above `limits`.
-    pub(crate) fn of(role: Role, own: &Tally, others: &Tally, limits: Option<&[f64; CELLS]>) -> Self {
+    /// For somebody with this baseline, among `others` of their role; no share above `limits`; before there are any,
+    /// above what `spread` says of how the others differ.
+    pub(crate) fn of(
+        role: Role,
+        own: &Tally,
+        others: &Tally,
+        spread: &Spread,
+        limits: Option<&[f64; CELLS]>,
+    ) -> Self {
         let of_role = role_shares(role, others);
-        let mut cells = own.shares(&of_role, ROLE_WEIGHT);
+        let (ceilings, weights) = (spread.ceilings(&of_role), spread.weights());
+        let mut cells = own.shares(&of_role, &weights);
         for (i, share) in cells.iter_mut().enumerate() {
-            let limit = limits.map_or(HEADROOM * of_role[i], |l| l[i].max(of_role[i]));
+            let limit = limits.map_or(ceilings[i], |l| l[i].max(of_role[i]));
             *share = share.min(limit).max(RAREST);
         }
         let overall_hv = shrunk(sum(&others.high_value), others.looks(), 0.04, RARE_WEIGHT);
@@ -234,6 +244,13 @@ impl Null {
         (self.cells[cell as usize] * common).min(1.0)
     }
 
+    /// How probable a look with this cell is to which no ticket comes within the grace.
+    pub(crate) fn unexplained(&self, cell: Cell) -> f64 {
+        let after = &self.after[cell as usize];
+        let kept: f64 = (0..OUTCOMES).filter(|i| !Outcome::of(*i).came).map(|i| after[i]).sum();
+        self.cells[cell as usize] * kept.min(1.0)
+    }
+
     /// How probable a look with this cell and tier is.
     pub(crate) fn look(&self, cell: Cell, high_value: bool) -> f64 {
         let hv = self.high_value[cell as usize];
@@ -243,7 +260,7 @@ impl Null {
 
 /// The shares of a role's looks, shrunk to what is believed before anything was seen.
 pub(crate) fn role_shares(role: Role, others: &Tally) -> [f64; CELLS] {
-    others.shares(&prior(role), PRIOR_WEIGHT)
+    others.shares(&prior(role), &[PRIOR_WEIGHT; CELLS])
 }
 
 /// Before anything was seen: agents and leads work on tickets; others look for reasons of their own.
@@ -299,11 +316,11 @@ mod tests {
     #[test]
     fn a_person_is_measured_by_their_own_habits_shrunk_to_the_role() {
         let others = tally([9000.0, 500.0, 0.0, 0.0, 450.0, 0.0, 30.0, 10.0, 10.0]);
-        let newcomer = Null::of(Role::Agent, &Tally::default(), &others, None);
         let of_role = role_shares(Role::Agent, &others);
+        let newcomer = Null::of(Role::Agent, &Tally::default(), &others, &Spread::default(), None);
         assert!((newcomer.cells[0] - of_role[0]).abs() < 1e-9, "a newcomer is like the role");
         let own = tally([500.0, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0]);
-        let settled = Null::of(Role::Agent, &own, &others, None);
+        let settled = Null::of(Role::Agent, &own, &others, &Spread::default(), None);
         assert!(settled.cells[6] > newcomer.cells[6] && settled.cells[6] < 8.0 / 508.0);
     }
 
@@ -312,11 +329,12 @@ mod tests {
         let others = tally([10_000.0, 0.0, 0.0, 0.0, 0.0, 0.0, 20.0, 0.0, 20.0]);
         let own = tally([500.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 500.0]);
         let of_role = role_shares(Role::Agent, &others);
-        let null = Null::of(Role::Agent, &own, &others, None);
+        let null = Null::of(Role::Agent, &own, &others, &Spread::default(), None);
         assert!(null.cells[8] <= HEADROOM * of_role[8] + 1e-12);
         let mut limits = of_role;
         limits[8] *= GROWTH;
-        assert!(Null::of(Role::Agent, &own, &others, Some(&limits)).cells[8] <= GROWTH * of_role[8] + 1e-12);
+        let null = Null::of(Role::Agent, &own, &others, &Spread::default(), Some(&limits));
+        assert!(null.cells[8] <= GROWTH * of_role[8] + 1e-12);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! The tickets, as far as they can still explain a look.
 
-use std::collections::HashMap;
-
 use model::ticket::{Proof, TicketActor, TicketEvent, TicketWhat, proof};
 use model::{Evidence, Timestamp};
 
 use crate::cell::Cell;
 use crate::clock::{DAY, MINUTE};
+use crate::numbers::NumberMap;
 
 /// An event with numbers for names.
 pub(crate) type Fact = TicketEvent<u32, u32, u32>;
@@ -19,23 +18,35 @@ const FORGOTTEN: u64 = 60 * DAY;
 /// Of a ticket with more events the first and the newest are kept.
 const MOST_EVENTS: usize = 64;
 
+/// What an event was to the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Something new.
+    New,
+    /// The same event once more; left out.
+    Known,
+    /// A ticket with this number was opened before.
+    OpenedBefore,
+}
+
 /// Tickets by number, and who has which.
 #[derive(Debug, Clone, Default, minicbor::Encode, minicbor::Decode)]
 pub(crate) struct Book {
     #[n(0)]
-    tickets: HashMap<u32, Vec<Fact>>,
+    tickets: NumberMap<Vec<Fact>>,
     /// For each customer, the tickets that speak of them.
     #[n(1)]
-    of: HashMap<u32, Vec<u32>>,
+    of: NumberMap<Vec<u32>>,
 }
 
 impl Book {
-    /// Takes an event in. False: it is known already.
-    pub(crate) fn take(&mut self, fact: Fact) -> bool {
+    /// Takes an event in.
+    pub(crate) fn take(&mut self, fact: Fact) -> Taken {
         let events = self.tickets.entry(fact.ticket).or_default();
         if events.iter().rev().take(8).any(|known| *known == fact) {
-            return false;
+            return Taken::Known;
         }
+        let opened = fact.what == TicketWhat::Opened && events.iter().any(|e| e.what == TicketWhat::Opened);
         let tickets = self.of.entry(fact.customer).or_default();
         if !tickets.contains(&fact.ticket) {
             tickets.push(fact.ticket);
@@ -44,7 +55,7 @@ impl Book {
         if events.len() > MOST_EVENTS {
             events.remove(MOST_EVENTS / 4);
         }
-        true
+        if opened { Taken::OpenedBefore } else { Taken::New }
     }
 
     /// What explains a look of `viewer` at `customer` at `looked`, by the events up to `until`.
@@ -103,15 +114,23 @@ impl Book {
         self.tickets.get(&ticket)?.first().map(|e| e.customer)
     }
 
-    /// Forgets what can explain nothing any more.
-    pub(crate) fn forget(&mut self, now: Timestamp) {
+    /// Forgets what can explain nothing any more, and says which tickets these were.
+    pub(crate) fn forget(&mut self, now: Timestamp) -> Vec<u32> {
         let oldest = now.0.saturating_sub(FORGOTTEN);
-        self.tickets.retain(|_, events| events.last().is_some_and(|e| e.time.0 >= oldest));
+        let mut forgotten = Vec::new();
+        self.tickets.retain(|ticket, events| {
+            let keeps = events.last().is_some_and(|e| e.time.0 >= oldest);
+            if !keeps {
+                forgotten.push(*ticket);
+            }
+            keeps
+        });
         let tickets = &self.tickets;
         self.of.retain(|_, of| {
             of.retain(|t| tickets.contains_key(t));
             !of.is_empty()
         });
+        forgotten
     }
 }
 
@@ -138,9 +157,9 @@ mod tests {
     #[test]
     fn a_ticket_explains_the_look_of_whoever_has_it_and_is_somebody_elses_for_others() {
         let mut book = Book::default();
-        assert!(book.take(fact(0, TicketWhat::Opened, 5, TicketActor::Customer, None)));
-        assert!(book.take(fact(1, TicketWhat::Assigned, 5, TicketActor::Router, Some(17))));
-        assert!(!book.take(fact(1, TicketWhat::Assigned, 5, TicketActor::Router, Some(17))), "a duplicate");
+        assert_eq!(book.take(fact(0, TicketWhat::Opened, 5, TicketActor::Customer, None)), Taken::New);
+        assert_eq!(book.take(fact(1, TicketWhat::Assigned, 5, TicketActor::Router, Some(17))), Taken::New);
+        assert_eq!(book.take(fact(1, TicketWhat::Assigned, 5, TicketActor::Router, Some(17))), Taken::Known);
         let now = Timestamp(10 * MINUTE);
         assert_eq!(book.cell(17, 9, now, now), Cell::Routed);
         assert_eq!(book.cell(18, 9, now, now), Cell::OthersCustomer);
@@ -165,9 +184,9 @@ mod tests {
     fn old_tickets_are_forgotten() {
         let mut book = Book::default();
         book.take(fact(0, TicketWhat::Opened, 5, TicketActor::Customer, None));
-        book.forget(Timestamp(59 * DAY));
+        assert!(book.forget(Timestamp(59 * DAY)).is_empty());
         assert_eq!(book.customer_of(5), Some(9));
-        book.forget(Timestamp(61 * DAY));
+        assert_eq!(book.forget(Timestamp(61 * DAY)), [5]);
         assert!(book.customer_of(5).is_none() && book.of.is_empty());
     }
 }

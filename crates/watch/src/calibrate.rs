@@ -105,6 +105,32 @@ impl History {
     }
 }
 
+/// Sets the rungs by the first days of a log, while it is read.
+#[derive(Debug)]
+pub struct BurnIn {
+    days: u64,
+    rates: Rates,
+    history: History,
+    first: Option<u64>,
+}
+
+impl BurnIn {
+    /// So many days, and how many findings may be false afterwards.
+    pub fn new(days: u32, rates: Rates) -> Self {
+        Self { days: u64::from(days), rates, history: History::default(), first: None }
+    }
+
+    /// Takes a day in. Some when the burn-in is over with this day: the ladder, or none if it was too short.
+    pub fn take(&mut self, day: &StaffDay) -> Option<Option<Ladder>> {
+        let first = *self.first.get_or_insert(day.day.0);
+        if day.day.0 < first + self.days * DAY {
+            self.history.take(day);
+            return None;
+        }
+        Some(ladder(&self.history.calibrate(self.rates)))
+    }
+}
+
 /// The ladder that a calibration asks for; none if it rests on too little.
 pub fn ladder(calibrated: &[Calibrated]) -> Option<Ladder> {
     let default = calibrated.iter().find(|c| c.role.is_none())?.rungs?;

@@ -3,8 +3,9 @@
 //! Nothing here is fitted to an attack. The alternatives say in which direction misuse differs from work:
 //! less that others vouch for, less done afterwards, more of high value.
 
-use crate::baseline::{FIELDS, Null, OUTCOMES, Outcome, Sign};
-use crate::cell::{CELLS, Cell};
+use crate::alternative::{ALTERNATIVE, ALTERNATIVES};
+use crate::baseline::{FIELDS, NegBin, Null, OUTCOMES, Outcome, Sign, Tally};
+use crate::cell::Cell;
 use crate::process::Process;
 
 /// What raises a finding.
@@ -125,51 +126,8 @@ impl serde::Serialize for Detector {
     }
 }
 
-/// In which direction looks differ under misuse: shares of cells, and of looks after which nothing is done.
-struct Alternative {
-    cells: [f64; CELLS],
-    high_value: Option<f64>,
-    idle: f64,
-}
-
-const ALTERNATIVES: usize = 5;
-const ALTERNATIVE: [Alternative; ALTERNATIVES] = [
-    // No ticket.
-    Alternative {
-        cells: [0.01, 0.02, 0.01, 0.02, 0.03, 0.01, 0.10, 0.10, 0.70],
-        high_value: None,
-        idle: 0.9,
-    },
-    // No ticket, and the worthwhile customers.
-    Alternative {
-        cells: [0.01, 0.02, 0.01, 0.02, 0.03, 0.01, 0.10, 0.10, 0.70],
-        high_value: Some(0.6),
-        idle: 0.9,
-    },
-    // Tickets that the viewer wrote.
-    Alternative {
-        cells: [0.01, 0.02, 0.05, 0.02, 0.05, 0.05, 0.70, 0.03, 0.07],
-        high_value: None,
-        idle: 0.8,
-    },
-    // Tickets that the viewer chose.
-    Alternative {
-        cells: [0.02, 0.02, 0.02, 0.04, 0.70, 0.10, 0.05, 0.02, 0.03],
-        high_value: Some(0.6),
-        idle: 0.8,
-    },
-    // Tickets that somebody else gave.
-    Alternative {
-        cells: [0.02, 0.40, 0.45, 0.07, 0.02, 0.01, 0.01, 0.01, 0.01],
-        high_value: None,
-        idle: 0.8,
-    },
-];
-
-/// Under misuse a ticket comes after a weak look this often…
-const EXPLAINED_LATER: f64 = 0.04;
-/// …and a look that a ticket explains follows at once this often.
-const CORRECTED: f64 = 0.1;
+/// What an opened decoy is worth, in nats.
+const CANARY: f64 = 19.0;
 
 /// The likelihood ratios of a look, for each alternative.
 pub(crate) type Ratios = [f64; ALTERNATIVES];
@@ -184,11 +142,8 @@ pub(crate) struct Settled<'a> {
     /// What explains it after the grace.
     pub(crate) explained: Cell,
     pub(crate) outcome: Outcome,
-    /// How much likelier weak looks that stay weak are just now for everybody.
+    /// How much likelier cell and outcome are just now for everybody than was reckoned with at first sight.
     pub(crate) common: f64,
-    /// How probable the look was held to be at first sight, as a part of what it is held to be now that it is
-    /// known what colleagues did since; at most 1.
-    pub(crate) hindsight: f64,
     /// What part of its weight it has.
     pub(crate) share: f64,
 }
@@ -253,7 +208,9 @@ impl Detectors {
         let ratios = std::array::from_fn(|i| {
             let alternative = &ALTERNATIVE[i];
             let tier = alternative.high_value.map_or(1.0, |share| of_tier(share) / of_tier(hv));
-            (alternative.cells[cell as usize] / usual * tier).powf(share)
+            // The errand is one; whose accounts are worth most is not of its making.
+            let ratio = alternative.cells[cell as usize] / usual;
+            tier * if share < 1.0 { ratio.powf(share) } else { ratio }
         });
         self.purpose.iter_mut().zip(ratios).for_each(|(process, ratio)| process.see(ratio));
         if cell != Cell::Routed {
@@ -262,25 +219,49 @@ impl Detectors {
         ratios
     }
 
+    /// Weighs looks that were seen before anything was known to weigh them by. Those to which a ticket came say nothing.
+    pub(crate) fn weigh_past(&mut self, null: &Null, past: &Tally) {
+        for (alternative, process) in ALTERNATIVE.iter().zip(&mut self.purpose) {
+            let mut looks = Vec::new();
+            for cell in Cell::ALL {
+                let first = alternative.cells[cell as usize] / null.cells[cell as usize];
+                for (index, count) in past.after[cell as usize].iter().enumerate() {
+                    let outcome = Outcome::of(index);
+                    if *count > 0.0 && !outcome.came {
+                        looks.push((first * alternative.outcome(null, cell, outcome), *count));
+                    }
+                }
+            }
+            process.see_all(&looks);
+        }
+    }
+
     /// What became of a look. If a ticket came, the look is worth what it would have been worth with the ticket
     /// from the first: `explained` takes the place of `cell`, and the charge is refunded.
-    pub(crate) fn settle(&mut self, null: &Null, look: &Settled<'_>) {
-        let Settled { first, cell, explained, outcome, common, hindsight, share } = *look;
-        let of = |is: bool, share: f64| if is { share } else { 1.0 - share };
-        let after = &null.after[cell as usize];
-        for ((process, first), alternative) in self.purpose.iter_mut().zip(first).zip(&ALTERNATIVE) {
-            let idle = of(outcome.idle, alternative.idle);
+    /// Returns what the look is worth now.
+    pub(crate) fn settle(&mut self, null: &Null, look: &Settled<'_>) -> Ratios {
+        let Settled { first, cell, explained, outcome, common, share } = *look;
+        let mut ratios = *first;
+        for ((process, ratio), alternative) in self.purpose.iter_mut().zip(&mut ratios).zip(&ALTERNATIVE) {
+            let first = *ratio;
             let second = if outcome.came {
                 let with_ticket = alternative.cells[explained as usize] / null.cells[explained as usize];
                 with_ticket / first
             } else if cell.is_weak() {
-                let usual = (after[outcome.index()] * common).min(1.0);
-                hindsight * idle * (1.0 - EXPLAINED_LATER) * of(outcome.corrected, CORRECTED) / usual
+                alternative.outcome(null, cell, outcome) / common
             } else {
-                idle / after[outcome.index()]
+                alternative.outcome(null, cell, outcome)
             };
-            process.settle(*first, second.powf(share));
+            let second = if share < 1.0 { second.powf(share) } else { second };
+            process.settle(first, second);
+            *ratio = first * second;
         }
+        ratios
+    }
+
+    /// A look that was worth `ratios` is worth only `part` of it.
+    pub(crate) fn take_back(&mut self, ratios: &Ratios, part: f64) {
+        self.purpose.iter_mut().zip(ratios).for_each(|(process, ratio)| process.settle(*ratio, part));
     }
 
     /// A look by a ticket that `giver` passed on; `share` of what this team is given comes from them.
@@ -330,10 +311,11 @@ impl Detectors {
         self.convergence.see(if met { more / null.met } else { (1.0 - more) / (1.0 - null.met) });
     }
 
-    /// How many customers, and how many rows of strangers, the shift has come to.
-    pub(crate) fn running(&mut self, null: &Null, customers: f64, strangers: f64) {
+    /// How many customers, and how many rows of strangers, the shift has come to, on a day that is `busy` times as busy
+    /// as usual for the others.
+    pub(crate) fn running(&mut self, null: &Null, busy: f64, customers: f64, strangers: f64) {
         // The counts only grow, and so do the ratios where they speak against the usual.
-        self.volume_now = volume_ratio(null, customers);
+        self.volume_now = volume_ratio(null, busy, customers);
         self.listing_now = listing_ratio(null, strangers);
     }
 
@@ -357,15 +339,30 @@ impl Detectors {
     }
 
     /// The shift is over.
-    pub(crate) fn end_shift(&mut self, null: &Null, customers: f64, strangers: f64) {
-        self.volume.see(volume_ratio(null, customers));
+    pub(crate) fn end_shift(&mut self, null: &Null, busy: f64, customers: f64, strangers: f64) {
+        self.volume.see(volume_ratio(null, busy, customers));
         self.listing.see(listing_ratio(null, strangers));
         for (i, process) in self.signs.iter_mut().enumerate() {
             process.see(sign_ratio(null, i, self.signs_now[i]));
         }
+        self.processes().for_each(Process::fade);
         self.signs_now = Default::default();
         self.canary = false;
         (self.volume_now, self.listing_now) = (1.0, 1.0);
+    }
+
+    fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+        let single = [&mut self.high_value, &mut self.convergence, &mut self.volume, &mut self.listing];
+        let pairs = self.pairs.iter_mut().map(|pair| &mut pair.process);
+        let rows = self.purpose.iter_mut().chain(&mut self.fields).chain(&mut self.signs);
+        rows.chain(pairs).chain(single)
+    }
+
+    /// The e-values of somebody of whom nothing is known but that they opened a decoy.
+    pub(crate) fn only_canary() -> [f64; DETECTORS] {
+        let mut values = [1.0; DETECTORS];
+        values[Detector::Canary as usize] = CANARY.exp();
+        values
     }
 
     /// The e-value of each detector.
@@ -378,12 +375,13 @@ impl Detectors {
         };
         let pairs: f64 = self.pairs.iter().map(|p| p.process.mean()).sum();
         let mut values = [1.0; DETECTORS];
-        values[Detector::Purpose as usize] = mean(&self.purpose);
+        values[Detector::Purpose as usize] =
+            self.purpose.iter().zip(&ALTERNATIVE).map(|(process, of)| of.weight * process.mean()).sum();
         values[Detector::Volume as usize] = with(&self.volume, self.volume_now);
         values[Detector::HighValue as usize] = self.high_value.mean();
         values[Detector::Pair as usize] = pairs / self.pairs.len().max(4) as f64;
         values[Detector::Convergence as usize] = self.convergence.mean();
-        values[Detector::Canary as usize] = if self.canary { 19f64.exp() } else { 1.0 };
+        values[Detector::Canary as usize] = if self.canary { CANARY.exp() } else { 1.0 };
         // Devices and addresses ask for a fresh login; by themselves they take nobody's access away.
         values[Detector::Session as usize] =
             (0.5 * (sign(Sign::TwoDevices) + sign(Sign::StrangeHour))).min(10.5f64.exp());
@@ -399,8 +397,9 @@ pub(crate) fn weighted(values: [f64; DETECTORS]) -> [f64; DETECTORS] {
     std::array::from_fn(|i| values[i] * Detector::WEIGHTS[i])
 }
 
-fn volume_ratio(null: &Null, customers: f64) -> f64 {
-    (0.5 * (null.volume.ratio(2.0, customers).exp() + null.volume.ratio(4.0, customers).exp())).min(1e12)
+fn volume_ratio(null: &Null, busy: f64, customers: f64) -> f64 {
+    let usual = NegBin { mean: null.volume.mean * busy, ..null.volume };
+    (0.5 * (usual.ratio(2.0, customers).exp() + usual.ratio(4.0, customers).exp())).min(1e12)
 }
 
 fn listing_ratio(null: &Null, strangers: f64) -> f64 {
@@ -419,11 +418,13 @@ mod tests {
     use model::Role;
 
     use super::*;
-    use crate::baseline::Tally;
+    use crate::cell::CELLS;
+    use crate::spread::Spread;
 
     #[test]
     fn weights_and_alternatives_sum_to_one() {
         assert!((Detector::WEIGHTS.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((ALTERNATIVE.iter().map(|a| a.weight).sum::<f64>() - 1.0).abs() < 1e-12);
         for alternative in &ALTERNATIVE {
             assert!((alternative.cells.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         }
@@ -431,7 +432,7 @@ mod tests {
 
     #[test]
     fn every_ratio_has_mean_one_at_the_most_under_the_null() {
-        let null = Null::of(Role::Agent, &Tally::default(), &Tally::default(), None);
+        let null = Null::of(Role::Agent, &Tally::default(), &Tally::default(), &Spread::default(), None);
         let total: f64 = null.cells.iter().sum();
         for alternative in &ALTERNATIVE {
             let mean: f64 =
@@ -447,11 +448,11 @@ mod tests {
 
     #[test]
     fn devices_alone_take_nobodys_access_away() {
-        let null = Null::of(Role::Agent, &Tally::default(), &Tally::default(), None);
+        let null = Null::of(Role::Agent, &Tally::default(), &Tally::default(), &Spread::default(), None);
         let mut person = Detectors::default();
         for _ in 0..50 {
             Sign::ALL[1..].iter().for_each(|s| person.sign(*s));
-            person.end_shift(&null, 20.0, 0.0);
+            person.end_shift(&null, 1.0, 20.0, 0.0);
         }
         let score = weighted(person.values(&null))[Detector::Session as usize].ln();
         assert!(score < 8.0, "{score}");

@@ -38,14 +38,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn tell(
-        time: Timestamp,
-        staff: StaffId,
-        level: Level,
-        score: f64,
-        parts: &[f64; DETECTORS],
-        person: &Person,
-    ) -> Self {
+    pub(crate) fn tell(time: Timestamp, staff: StaffId, level: Level, person: &Person) -> Self {
+        let (parts, score) = (&person.parts, person.score());
         let heaviest = (0..DETECTORS).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or_default();
         let detector = Detector::ALL[heaviest];
         let mut weighty: Vec<&Weighty> = person.weighty.iter().collect();

@@ -66,7 +66,7 @@ pub struct Ladder {
 impl Default for Ladder {
     /// Set on simulated floors, for an installation that has not calibrated its own (docs/detection.md).
     fn default() -> Self {
-        Self { default: Rungs::from_calibrated(6.0, 11.0), role: BTreeMap::new() }
+        Self { default: Rungs::from_calibrated(6.9, 12.0), role: BTreeMap::new() }
     }
 }
 

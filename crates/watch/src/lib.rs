@@ -4,6 +4,7 @@
 //! chunks they come in and whatever restarts lie between. Start with [`Watch`], then `detector.rs` for what
 //! is looked at and `process.rs` for how it is weighed. What it cannot see is in `docs/detection.md`.
 
+mod alternative;
 mod baseline;
 mod book;
 pub mod calibrate;
@@ -12,15 +13,22 @@ mod clock;
 mod contain;
 mod detector;
 mod finding;
+mod givers;
 pub mod import;
 pub mod ladder;
 pub mod line;
 mod live;
+mod load;
+mod look;
 mod names;
+mod numbers;
+mod outage;
 mod person;
 mod process;
 pub mod read;
 mod saved;
+mod spread;
+mod state;
 mod team;
 mod watch;
 

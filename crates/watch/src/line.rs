@@ -1,6 +1,8 @@
 //! The access log, JSON Lines (DESIGN section 6): one object a line, of four kinds. Unknown keys are
 //! ignored. Text is borrowed from the line.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
@@ -118,12 +120,16 @@ pub enum LineError {
 impl<'a> Line<'a> {
     /// Reads one line, without its end.
     pub fn parse(line: &'a str) -> Result<Self, LineError> {
-        serde_json::from_str::<Raw<'a>>(line)?.into_line()
+        let raw = match plain::read(line) {
+            Some(raw) => raw,
+            None => serde_json::from_str(line)?,
+        };
+        raw.into_line()
     }
 }
 
 /// Text, borrowed where the line spells it without escapes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl Deref for Text<'_> {
@@ -159,7 +165,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// Every key that any kind has.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
     kind: Text<'a>,

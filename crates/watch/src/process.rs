@@ -13,12 +13,15 @@ const HEAVIEST: f64 = 6.0;
 /// No process grows beyond this: e^60.
 const MOST: f64 = 1.142e26;
 
+/// What a shift leaves of the evidence, as an exponent.
+const FADING: f64 = 0.98;
+
 /// A mixture e-CUSUM over shares of looks.
 #[derive(Debug, Clone, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub(crate) struct Process(#[n(0)] [f64; SHARES.len()]);
 
 /// What share of looks follows the alternative.
-const SHARES: [f64; 5] = [0.9, 0.3, 0.1, 0.03, 0.01];
+const SHARES: [f64; 4] = [0.9, 0.3, 0.1, 0.03];
 
 impl Default for Process {
     fn default() -> Self {
@@ -35,6 +38,15 @@ impl Process {
         }
     }
 
+    /// Looks with these likelihood ratios, each so many times, in an order that is not known any more.
+    pub(crate) fn see_all(&mut self, looks: &[(f64, f64)]) {
+        for (r, share) in self.0.iter_mut().zip(SHARES) {
+            let nats: f64 =
+                looks.iter().map(|(ratio, times)| times * (1.0 - share + share * cap(*ratio)).ln()).sum();
+            *r = (r.max(1.0) * nats.exp()).min(MOST);
+        }
+    }
+
     /// What became of a look that was [seen](Self::see) with `first`; `second` is the ratio of that, given
     /// the look. Together as if both had been known at once.
     pub(crate) fn settle(&mut self, first: f64, second: f64) {
@@ -43,6 +55,11 @@ impl Process {
             let before = 1.0 - share + share * first;
             *r = (r.max(1.0) * (1.0 - share + share * first * second) / before).min(MOST);
         }
+    }
+
+    /// A shift has passed: old evidence counts less. A power below 1 of an e-value is one.
+    pub(crate) fn fade(&mut self) {
+        self.0.iter_mut().filter(|r| **r > 1.0).for_each(|r| *r = r.powf(FADING));
     }
 
     /// The mean over the shares.
@@ -95,7 +112,7 @@ mod tests {
     proptest! {
         #[test]
         fn settling_is_as_if_both_had_been_known_at_once(first in 0.1f64..10.0, second in 0.1f64..10.0) {
-            let (mut in_two, mut at_once) = (Process([5.0; 5]), Process([5.0; 5]));
+            let (mut in_two, mut at_once) = (Process([5.0; SHARES.len()]), Process([5.0; SHARES.len()]));
             in_two.see(first);
             prop_assume!(in_two.0.iter().all(|r| *r > 1.0));
             in_two.settle(first, second);

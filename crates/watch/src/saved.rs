@@ -1,9 +1,10 @@
 //! The state as bytes, so that a watch goes on after a restart as if there had been none.
 
-use crate::watch::{Options, State, Watch};
+use crate::state::State;
+use crate::watch::{Options, Watch};
 
 /// What the bytes begin with; the digit is the version.
-const MAGIC: &[u8] = b"sightline-watch 1\n";
+const MAGIC: &[u8] = b"sightline-watch 2\n";
 
 /// Bytes that are not a state that this version reads.
 #[derive(Debug, thiserror::Error)]

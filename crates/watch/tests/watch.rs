@@ -35,7 +35,8 @@ fn a_harvest_without_tickets_is_suspended_after_a_few_customers() {
     assert!(first(Level::StepUp).exposed <= 5, "{findings:#?}");
     assert!(first(Level::Suspend).exposed <= 9, "{findings:#?}");
     let finding = first(Level::StepUp);
-    assert_eq!((finding.detector, finding.contributions.len()), (Detector::Purpose, 3));
+    assert_eq!(finding.detector, Detector::Purpose);
+    assert!((2..=3).contains(&finding.contributions.len()), "{finding:#?}");
     assert!(finding.odd.contains("no live ticket leads"), "{}", finding.odd);
     assert!(finding.against.contains("1 in"), "{}", finding.against);
     assert!((0..12).filter(|who| *who != 3).all(|who| about(&out, who).is_empty()), "others are left alone");
@@ -95,8 +96,9 @@ fn an_outage_of_the_ticket_system_accuses_nobody() {
         !(last_day && ticket && line.bytes().map(u64::from).filter(u8_digit).sum::<u64>() % 5 < 2)
     });
     let out = watched(&desk.text());
-    let suspended = out.iter().filter(|o| matches!(o, Output::Finding(f) if f.level >= Level::Suspend));
-    assert_eq!(suspended.count(), 0);
+    let suspended = |o: &&Output| matches!(o, Output::Finding(f) if f.level >= Level::Suspend);
+    let suspended: Vec<_> = out.iter().filter(suspended).collect();
+    assert!(suspended.is_empty(), "{suspended:#?}");
 }
 
 #[test]
@@ -110,8 +112,9 @@ fn an_outage_that_begins_at_noon_accuses_nobody_either() {
     });
     assert!(tickets > 400, "half a day's tickets are lost: {tickets}");
     let out = watched(&desk.text());
-    let suspended = out.iter().filter(|o| matches!(o, Output::Finding(f) if f.level >= Level::Suspend));
-    assert_eq!(suspended.count(), 0);
+    let suspended = |o: &&Output| matches!(o, Output::Finding(f) if f.level >= Level::Suspend);
+    let suspended: Vec<_> = out.iter().filter(suspended).collect();
+    assert!(suspended.is_empty(), "{suspended:#?}");
 }
 
 #[test]
@@ -181,6 +184,56 @@ fn tickets_that_a_colleague_makes_up_and_passes_on_are_found() {
 }
 
 #[test]
+fn nothing_is_held_against_anybody_before_their_role_is_known_and_what_was_seen_is_weighed_then() {
+    let mut desk = Desk::ordinary(12, 8);
+    for n in 0..30 {
+        desk.work(0, 1000 + n * 6, 3, &format!("victim-{n}"), false);
+    }
+    let out = watched(&desk.text());
+    let findings = about(&out, 3);
+    let first = findings.first().expect("found in the end");
+    assert!(first.level >= Level::StepUp, "{first:#?}");
+    // Eleven others have worked forty shifts on the fourth day.
+    let days = (first.time.0 - BEGIN) / DAY;
+    assert!((3..6).contains(&days), "{days}");
+    let others = (0..12).filter(|who| *who != 3);
+    assert!(others.flat_map(|who| about(&out, who)).next().is_none(), "others are left alone");
+}
+
+#[test]
+fn a_second_line_within_a_role_is_not_held_to_be_odd() {
+    // Three of sixteen get what colleagues wrote and pass on; the others hardly ever do.
+    let mut desk = Desk::ordinary(16, 40);
+    let mut ticket = 700_000;
+    for day in 0..40 {
+        for who in 0..3u32 {
+            for n in 0..3 {
+                ticket += 1;
+                let giver = 4 + (day as u32 * 3 + n) % 12;
+                let (at, customer) =
+                    (BEGIN + day * DAY + (600 + u64::from(n) * 45) * MINUTE, format!("case-{day}-{who}-{n}"));
+                desk.ticket(at - 9 * MINUTE, "opened", ticket, &customer, &format!("s-{giver}"), None);
+                desk.ticket(
+                    at - 5 * MINUTE,
+                    "transferred",
+                    ticket,
+                    &customer,
+                    &format!("s-{giver}"),
+                    Some(who),
+                );
+                desk.look(at, who, &customer, &["identity.name"]);
+                desk.ticket(at + 4 * MINUTE, "acted", ticket, &customer, &format!("s-{who}"), None);
+            }
+        }
+    }
+    let out = watched(&desk.text());
+    for finding in (0..3).flat_map(|who| about(&out, who)) {
+        let of_colleagues = finding.contributions.iter().filter(|c| c.what.contains("a colleague wrote"));
+        assert_eq!(of_colleagues.count(), 0, "{finding:#?}");
+    }
+}
+
+#[test]
 fn nobody_becomes_usual_by_and_by() {
     // From nothing to ten customers a day without a ticket, a little more each week.
     let mut desk = Desk::ordinary(12, 70);
@@ -231,6 +284,12 @@ fn what_is_odd_about_a_line_is_said_and_the_rest_goes_on() {
         u64::MAX,
         r#"{"kind":"access","time":"2026-04-01T00:00:00Z","staff":"stranger","customer":"c"}"#.into(),
     ));
+    for time in ["2026-04-01T00:00:01Z", "2026-04-01T00:00:01Z", "2026-04-01T00:00:02Z"] {
+        desk.lines.push((
+            u64::MAX,
+            format!(r#"{{"kind":"ticket","time":"{time}","event":"opened","ticket":"k-twice","customer":"c","by":"customer"}}"#),
+        ));
+    }
     let text = desk.text();
     let mut watch = Watch::new(Options::default());
     let (mut out, mut odd) = (Vec::new(), Vec::new());
@@ -238,14 +297,15 @@ fn what_is_odd_about_a_line_is_said_and_the_rest_goes_on() {
     while let Some((_, line)) = lines.next_line().unwrap() {
         odd.extend(watch.line(&line.unwrap(), &mut out).err().map(|e| e.to_string()));
     }
-    assert_eq!(odd.len(), 3, "{odd:?}");
+    assert_eq!(odd.len(), 5, "{odd:?}");
     assert!(odd[0].contains("before the line in front") && odd[1].contains("more than a year"), "{odd:?}");
     assert!(odd[2].contains("was not introduced"), "{odd:?}");
+    assert!(odd[3].contains("once more") && odd[4].contains("opened before"), "{odd:?}");
 }
 
 #[test]
 fn a_state_that_is_something_else_is_refused() {
-    for bytes in [&b"junk"[..], b"sightline-watch 1\n", b"sightline-watch 1\n\x84\x00"] {
+    for bytes in [&b"junk"[..], b"sightline-watch 2\n", b"sightline-watch 2\n\x84\x00"] {
         assert!(Watch::load(Options::default(), bytes).is_err());
     }
 }

@@ -60,7 +60,7 @@ impl Watch {
     /// The scores of the others of a role.
     pub(super) fn scores_of(&self, staff: &StaffId, role: Role) -> Vec<f64> {
         let own = self.state.staff_names.known(staff.as_str());
-        let others = self.state.people.iter().filter(|(number, _)| Some(**number) != own);
+        let others = self.state.people.iter().filter(|(number, _)| Some(*number) != own);
         others.filter(|(_, p)| p.role == role && p.null.is_some()).map(|(_, p)| p.score()).collect()
     }
 
@@ -101,6 +101,6 @@ impl Watch {
     }
 
     fn person(&self, staff: &StaffId) -> Option<&Person> {
-        self.state.people.get(&self.state.staff_names.known(staff.as_str())?)
+        self.state.people.get(self.state.staff_names.known(staff.as_str())?)
     }
 }

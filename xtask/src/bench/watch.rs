@@ -10,8 +10,8 @@ const SCENARIOS: &[&str] = &["k1", "k2", "c1", "s1", "s2", "s3", "s4", "s5", "s6
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Seeds to report on. What ships was tuned on seeds 1 to 6.
-    #[arg(long, value_delimiter = ',', default_value = "101,102,103,104")]
+    /// Seeds to report on. What ships was tuned on seeds 1 to 4.
+    #[arg(long, value_delimiter = ',', default_value = "101,102,103")]
     seeds: Vec<u64>,
     /// Scenarios.
     #[arg(long, value_delimiter = ',', default_values_t = SCENARIOS.iter().map(|s| (*s).to_owned()))]

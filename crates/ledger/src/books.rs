@@ -123,14 +123,17 @@ impl Books {
 
     pub(crate) fn prove(&self, index: u64) -> Result<Receipt, LedgerError> {
         let size = self.size();
-        let mut entry = None;
-        self.journal.visit(index, &mut |batch| {
-            entry = batch.items().find(|item| item.index == index).map(|item| item.entry.to_vec());
-            Ok(ControlFlow::Break(()))
-        })?;
-        let entry = entry.ok_or(LedgerError::NoSuchEntry { index, size })?;
         let mut shelf = self.shelf();
         shelf.catch_up(&*self.journal, size)?;
+        // Where the bundle is damaged, the journal may still have it.
+        let mut entry = shelf.entry(index).unwrap_or_default();
+        if entry.is_none() {
+            self.journal.visit(index, &mut |batch| {
+                entry = batch.items().find(|item| item.index == index).map(|item| item.entry.to_vec());
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
+        let entry = entry.ok_or(LedgerError::NoSuchEntry { index, size })?;
         // What witnesses have cosigned proves more than what only this log says.
         let Published { size, note } = match self.given().checkpoint {
             given if given.size > index => given,

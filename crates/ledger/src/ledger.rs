@@ -347,7 +347,6 @@ impl Ledger {
     /// less: the same is read from them, and served. It may be interrupted at any time. `progress` hears of entries: so
     /// many, of so many. Does nothing where the journal is in a database.
     pub fn compact(&self, mut progress: impl FnMut(u64, u64)) -> Result<Compaction, LedgerError> {
-        self.books.publish(false)?;
         self.books.compact(&mut progress, &|| self.books.has_stopped())
     }
 

@@ -17,7 +17,7 @@ use crate::journal::{Batch, JournalReader};
 use crate::packed;
 use crate::tile::{self, FULL, HEIGHT, Kind, TilePath};
 use crate::tiler::{Edge, Tiler};
-use crate::tree::{Frontier, Hash, Nodes, Spine, node_hash};
+use crate::tree::{Frontier, Hash, Nodes, Spine, leaf_hash, node_hash};
 
 /// The tiles of the tree over the first [`size`](Self::size) entries.
 #[derive(Debug)]
@@ -166,6 +166,15 @@ impl Shelf {
             self.tiler.growing_bytes(tile.kind()).to_vec()
         };
         Ok(tile::prefix(tile.kind(), &bytes, tile.width()).map(<[u8]>::to_vec))
+    }
+
+    /// An entry out of its bundle, if that has the one that the tile of hashes says.
+    pub(crate) fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        let bundle = TilePath::at_size(Kind::Entries, index / FULL, self.size());
+        let Some(bundle) = bundle.filter(|_| index < self.size()) else { return Ok(None) };
+        let (bytes, leaf) = (self.tile(bundle)?.unwrap_or_default(), self.node(0, index)?);
+        let entry = tile::entries(&bytes).nth((index % FULL) as usize).flatten();
+        Ok(entry.filter(|entry| leaf_hash(entry) == leaf).map(<[u8]>::to_vec))
     }
 
     /// The inclusion proof of an entry in the tree over the first `size` entries, which must be there.

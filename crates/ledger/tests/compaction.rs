@@ -14,11 +14,12 @@ use common::{Chain, Home, erased, files, listed, revealed, started, tree_only};
 use fault::{Fault, FaultDisk};
 use sightline_ledger::tile::{Kind, TilePath, kinds, nodes_at};
 use sightline_ledger::verify::{self, Damage, Directory, check};
-use sightline_ledger::{Admission, Archive, Compaction, Draft, Ledger, Options, Record};
+use sightline_ledger::{Admission, Archive, Compaction, Ledger, Options, Record};
 
 fn home() -> Home {
     let mut home = Home::new();
-    home.options = Options { segment_bytes: 40_000, compact: false, ..home.options };
+    let publish_every = Duration::from_millis(2);
+    home.options = Options { segment_bytes: 40_000, compact: false, publish_every, ..home.options };
     home
 }
 
@@ -35,7 +36,12 @@ async fn work(ledger: &Ledger, batches: u64) {
     }
 }
 
+/// What is published can be compacted.
 fn compact(ledger: &Ledger) -> Compaction {
+    let published = || ledger.verifier().checkpoint(&ledger.published()).unwrap().size;
+    while published() < ledger.size() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     ledger.compact(|_, _| {}).unwrap()
 }
 
@@ -82,7 +88,7 @@ async fn a_compacted_ledger_is_smaller_and_says_the_same_to_everybody() {
     let chain = Chain::default();
     let ledger = open(&home, chain.clone());
     work(&ledger, 120).await;
-    ledger.compact(|_, _| {}).unwrap();
+    compact(&ledger);
     work(&ledger, 30).await;
     ledger.close().await;
     drop(ledger);
@@ -178,7 +184,9 @@ async fn it_is_compacted_in_the_background_while_everybody_reads_and_writes() {
 
 #[tokio::test]
 async fn nothing_is_lost_wherever_the_process_dies_or_the_disk_fails() {
-    let home = home();
+    let mut home = home();
+    // Nothing else writes meanwhile.
+    home.options.publish_every = Duration::from_secs(3600);
     let ledger = open(&home, Chain::default());
     work(&ledger, 24).await;
     ledger.close().await;
@@ -331,6 +339,7 @@ async fn damage_to_what_was_compacted_is_found_and_named() {
         || check(&Directory::open(&home.dir()).unwrap(), &log, tree_only(), &mut |_, _| {}).map(drop);
     verify().unwrap();
     let packed = home.path("public/tile/entries/001.gz");
+    let bundle = std::process::Command::new("gzip").arg("-dc").arg(&packed).output().unwrap().stdout;
     let segment =
         home.segments().into_iter().find(|path| fs::read(path).unwrap().starts_with(b"SLC1")).unwrap();
     for (path, name) in [(&packed, "tile/entries/001"), (&segment, ".wal")] {
@@ -341,6 +350,11 @@ async fn damage_to_what_was_compacted_is_found_and_named() {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
             fs::write(path, &bad).unwrap();
+            // Some flips lead to the same bytes, copied from another place: nothing is damaged then.
+            let unpacked = std::process::Command::new("gzip").arg("-dc").arg(path).output().unwrap();
+            if unpacked.status.success() && unpacked.stdout == bundle {
+                continue;
+            }
             let damage = verify().expect_err(&format!("byte {at} of {}", path.display()));
             assert!(damage.to_string().contains(name), "{damage}");
         }
@@ -374,9 +388,30 @@ async fn damage_to_what_was_compacted_is_found_and_named() {
 
 #[tokio::test]
 async fn nothing_that_is_not_published_is_compacted() {
+    let mut home = home();
+    home.options.publish_every = Duration::from_secs(3600);
+    let ledger = open(&home, Chain::default());
+    work(&ledger, 30).await;
+    assert_eq!(ledger.compact(|_, _| {}).unwrap(), Compaction::default());
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_bundle_makes_no_wrong_receipt_where_the_journal_still_has_its_entries() {
     let home = home();
     let ledger = open(&home, Chain::default());
-    ledger.append_all((0..10).map(|n| revealed(&format!("c-{n}"))).collect::<Vec<Draft>>()).await.unwrap();
-    assert_eq!(compact(&ledger), Compaction::default());
+    work(&ledger, 30).await;
+    ledger.close().await;
+    drop(ledger);
+    let path = home.path("public/tile/entries/000");
+    let mut bundle = fs::read(&path).unwrap();
+    let middle = bundle.len() / 2;
+    bundle[middle] ^= 1;
+    fs::write(&path, bundle).unwrap();
+    let ledger = open(&home, Chain::default());
+    for (index, record) in all(&ledger).iter().enumerate() {
+        let receipt = ledger.prove(index as u64).unwrap();
+        assert_eq!(receipt.verify(ledger.verifier()).unwrap().entry(), &record.entry);
+    }
     ledger.close().await;
 }

@@ -119,10 +119,17 @@ impl Bench {
         let mut whole = Figures::new();
         let fill = self.ask("fill", &large, &[&entries.to_string()])?;
         whole.extend(fill.into_iter().map(|(name, value)| (format!("fill_{name}"), value)));
-        for what in ["open", "prove", "verify", "disk", "replay"] {
-            eprintln!("{what}");
-            let figures = self.ask(what, &large, &[])?;
-            whole.extend(figures.into_iter().map(|(name, value)| (format!("{what}_{name}"), value)));
+        // Before it is compacted and afterwards.
+        for (when, all) in [
+            ("", &["open", "prove", "verify", "disk", "compact"][..]),
+            ("compact_", &["open", "prove", "verify", "disk", "replay"]),
+        ] {
+            for what in all {
+                eprintln!("{when}{what}");
+                let figures = self.ask(what, &large, &[])?;
+                whole
+                    .extend(figures.into_iter().map(|(name, value)| (format!("{when}{what}_{name}"), value)));
+            }
         }
         floors.push(self.ask("floor", &self.dir, &[])?);
         Ok(Report { rounds, seconds, floors, appends, whole })
@@ -255,35 +262,62 @@ impl fmt::Display for Report {
             "\na ledger of {entries} looks, written at {:.0} entries/s",
             self.whole("fill_per_second")
         )?;
+        self.large(f, "")?;
+        writeln!(
+            f,
+            "  compacted  {:.0} entries in {:.1} s, {:.1} µs of CPU an entry",
+            self.whole("compact_entries"),
+            self.whole("compact_seconds"),
+            self.whole("compact_cpu_us")
+        )?;
+        self.large(f, "compact_")?;
+        write!(
+            f,
+            "  of what was compacted: {:.1} bytes an entry, {:.1} before",
+            (self.whole("compact_journal_after") + self.whole("compact_tiles_after"))
+                / self.whole("compact_entries"),
+            (self.whole("compact_journal_before") + self.whole("compact_tiles_before"))
+                / self.whole("compact_entries")
+        )
+    }
+}
+
+impl Report {
+    /// What is said of the large ledger before it is compacted, and afterwards.
+    fn large(&self, f: &mut fmt::Formatter<'_>, when: &str) -> fmt::Result {
+        let whole = |name: &str| self.whole(&format!("{when}{name}"));
         for (what, name) in [("start", "open"), ("replay", "replay")] {
-            let figure = |figure: &str| self.whole(&format!("{name}_{figure}"));
+            // Replayed only afterwards: it leaves no snapshot to start from.
+            if whole(&format!("{name}_open_ms")).is_nan() {
+                continue;
+            }
             writeln!(
                 f,
                 "  {what:<10} {:.0} ms until it is open ({:.0} ms of CPU), {:.0} ms until the first durable entry; \
                  {:.0} MiB at most",
-                figure("open_ms"),
-                figure("open_cpu_ms"),
-                figure("first_ms"),
-                figure("memory_mib")
+                whole(&format!("{name}_open_ms")),
+                whole(&format!("{name}_open_cpu_ms")),
+                whole(&format!("{name}_first_ms")),
+                whole(&format!("{name}_memory_mib"))
             )?;
         }
         writeln!(
             f,
             "  proof      p50 {:.0} µs, p99 {:.0} µs from tiles anywhere; its verification p50 {:.0} µs",
-            self.whole("prove_p50_us"),
-            self.whole("prove_p99_us"),
-            self.whole("prove_verify_us")
+            whole("prove_p50_us"),
+            whole("prove_p99_us"),
+            whole("prove_verify_us")
         )?;
         writeln!(
             f,
             "  verify     {:.0} entries/s, tiles and journal ({:.1} s)",
-            self.whole("verify_per_second"),
-            self.whole("verify_seconds")
+            whole("verify_per_second"),
+            whole("verify_seconds")
         )?;
-        let each = |name: &str| self.whole(name) / self.whole("disk_entries");
-        write!(
+        let each = |name: &str| whole(name) / whole("disk_entries");
+        writeln!(
             f,
-            "  disk       {:.0} bytes an entry: journal {:.0}, bundles {:.0}, tiles of hashes {:.0}, keys {:.0}",
+            "  disk       {:.1} bytes an entry: journal {:.1}, bundles {:.1}, tiles of hashes {:.1}, keys {:.1}",
             each("disk_total"),
             each("disk_journal"),
             each("disk_bundles"),

@@ -6,7 +6,9 @@ mod report;
 use std::collections::BTreeSet;
 
 use model::entry::Question;
+use model::mark::BUCKET_MS;
 use model::{CustomerId, SessionId, StaffId, Timestamp};
+use trace::Issued;
 use trace::records::{Look, Ranking, match_ids, rank};
 use views::{Exposed, Span, ViewsError};
 
@@ -44,11 +46,19 @@ pub struct Shown {
     pub customer: CustomerId,
     /// When.
     pub time: Timestamp,
+    /// By a look at the record; otherwise as a row in a list.
+    pub opened: bool,
 }
 
 impl From<Exposed> for Shown {
     fn from(e: Exposed) -> Self {
-        Self { staff: e.staff, session: Some(e.session), customer: e.customer, time: e.first }
+        Self {
+            staff: e.staff,
+            session: Some(e.session),
+            customer: e.customer,
+            time: e.first,
+            opened: e.opened,
+        }
     }
 }
 
@@ -56,18 +66,59 @@ impl From<Exposed> for Shown {
 pub fn covers(ids: &[String], shown: &[Shown]) -> Covers {
     let known: BTreeSet<CustomerId> = shown.iter().map(|s| s.customer.clone()).collect();
     let matched = match_ids(ids, &known);
-    let by_staff = |s: &Shown| Look { who: s.staff.clone(), customer: s.customer.clone(), time: s.time };
-    let staff = rank(&matched.customers, &shown.iter().map(by_staff).collect::<Vec<_>>());
-    let by_session = |s: &Shown| {
-        s.session.map(|session| Look { who: session, customer: s.customer.clone(), time: s.time })
-    };
-    let by_session: Vec<Look<SessionId>> = shown.iter().filter_map(by_session).collect();
-    let sessions = (!by_session.is_empty()).then(|| rank(&matched.customers, &by_session));
+    let staff = ranked(&matched.customers, shown, |s| Some(s.staff.clone()));
+    let in_sessions = shown.iter().any(|s| s.session.is_some());
+    let sessions = in_sessions.then(|| ranked(&matched.customers, shown, |s| s.session));
     let (corrected, ambiguous, unknown) = (matched.corrected, matched.ambiguous, matched.unknown);
     Covers { corrected, ambiguous, unknown, staff, sessions }
 }
 
+/// By the records that were opened, or by these and the rows of lists: whoever scrolled through everybody covers every leak,
+/// and a film of opened records is told by the looks. The one that stands out more counts, at the price of two throws.
+fn ranked<W: Clone + Ord>(
+    leak: &[CustomerId],
+    shown: &[Shown],
+    who: impl Fn(&Shown) -> Option<W>,
+) -> Ranking<W> {
+    let looks = |opened_only: bool| -> Vec<Look<W>> {
+        let counted = shown.iter().filter(|s| s.opened || !opened_only);
+        let look = |s: &Shown| Some(Look { who: who(s)?, customer: s.customer.clone(), time: s.time });
+        counted.filter_map(look).collect()
+    };
+    let all = rank(leak, &looks(false));
+    if shown.iter().all(|s| s.opened) {
+        return all;
+    }
+    let opened = rank(leak, &looks(true));
+    let best = |r: &Ranking<W>| r.single.iter().chain(&r.groups).map(|s| s.log10_wrong).fold(0.0, f64::min);
+    let mut better = if best(&opened) < best(&all) { opened } else { all };
+    for row in better.single.iter_mut().chain(&mut better.groups) {
+        row.log10_p = (row.log10_p + 2f64.log10()).min(0.0);
+        row.log10_wrong = (row.log10_wrong + 2f64.log10()).min(0.0);
+    }
+    better
+}
+
 impl Enquiry {
+    /// Every mark that lay over pages in a span, once; also one that was issued up to five minutes before it.
+    pub async fn issued_marks(&self, asker: &Asker, span: Span) -> Result<Answer<Vec<Issued>>, EnquiryError> {
+        let from = span.from.map(|t| Timestamp(t.0.saturating_sub(BUCKET_MS)));
+        self.answer(asker, Asked::generally(Question::Leak), |views| async move {
+            let mut seen = BTreeSet::new();
+            let marks = views.marks(Span { from, ..span }).await?;
+            let fresh = marks.into_iter().filter(|m| seen.insert(m.mark));
+            Ok(fresh
+                .map(|m| Issued {
+                    mark: m.mark,
+                    session: Some(m.by.session),
+                    staff: Some(m.by.staff),
+                    from: Some(m.bucket),
+                })
+                .collect())
+        })
+        .await
+    }
+
     /// Whose looks cover these customers? `ids` in the leak's order, as somebody or some program read them; at most
     /// [`MOST_IDS`] count.
     pub async fn covers(

@@ -3,9 +3,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
-use model::entry::Question;
-use model::{Evidence, MarkId, SessionId, StaffId};
+use ledger::Draft;
+use model::entry::{Event, Question, Viewer};
+use model::{AppId, Evidence, MarkId, MarkIssued, SessionId, StaffId, Timestamp};
 use sightline_incident::Asker;
 use sightline_incident::leak::{self, Covers, Report, Shown};
 use trace::records::Ranking;
@@ -49,6 +52,33 @@ async fn looks_and_rows_in_lists_lead_from_the_ledger_to_one_staff_member_and_as
     assert_eq!((nobody.staff.lead(), nobody.staff.candidates), (None, 0));
 }
 
+#[tokio::test]
+async fn marks_on_show_in_a_span_come_from_the_ledger_once_each_and_asking_is_an_entry() {
+    let house = House::new();
+    let issue = async |n: u8, minutes: u64| {
+        let by = Viewer { staff: StaffId::new("s-1"), session: session(n), app: AppId::new("desk") };
+        let bucket = Timestamp(START.0 + minutes * 60_000);
+        let issued = MarkIssued { mark: MarkId::from_bytes([n; 10]), by, bucket };
+        house.ledger.append(Draft::plain(Event::MarkIssued(issued))).await.unwrap();
+    };
+    issue(1, 0).await;
+    house.clock.advance(Duration::from_secs(4 * 60));
+    // Another gateway shows the same session its pages.
+    issue(1, 0).await;
+    house.clock.advance(Duration::from_secs(20 * 60));
+    issue(2, 24).await;
+    let marks = async |from: Option<u64>| {
+        let from = from.map(|m| Timestamp(START.0 + m * 60_000));
+        let answer = house.enquiry.issued_marks(&Asker::Operator, Span { from, to: None }).await.unwrap();
+        answer.answer.iter().map(|i| i.session.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(marks(None).await, [session(1), session(2)]);
+    // A page with the mark of minute 4 may still have been on show in minute 8; not in minute 10.
+    assert_eq!(marks(Some(8)).await, [session(1), session(2)]);
+    assert_eq!(marks(Some(10)).await, [session(2)]);
+    assert!(house.questions().iter().all(|q| q.question == Question::Leak) && house.questions().len() == 3);
+}
+
 fn covers() -> Covers {
     let shown: Vec<Shown> = (0..30)
         .flat_map(|who| (0..40).map(move |n| (who, n)))
@@ -56,11 +86,35 @@ fn covers() -> Covers {
             staff: StaffId::new(staff(who)),
             session: Some(SessionId::from_bytes([who as u8; 10])),
             customer: customer(who, n).as_str().into(),
-            time: model::Timestamp(START.0 + u64::from(n) * 60_000),
+            time: Timestamp(START.0 + u64::from(n) * 60_000),
+            opened: true,
         })
         .collect();
     let ids: Vec<String> = (3..20).map(|n| customer(7, n)).collect();
     leak::covers(&ids, &shown)
+}
+
+#[test]
+fn whoever_scrolled_through_everybody_does_not_hide_whoever_opened_the_records() {
+    let shown = |who: u32, n: u32, time: u64, opened| Shown {
+        staff: StaffId::new(staff(who)),
+        session: None,
+        customer: customer(n, n).as_str().into(),
+        time: Timestamp(START.0 + time),
+        opened,
+    };
+    // Everybody opened forty of a thousand customers; s-3 also had all of them in a list.
+    let mut all: Vec<Shown> = (0..1_000).map(|n| shown(3, n, 0, false)).collect();
+    all.extend(
+        (0..25)
+            .flat_map(|who| (0..40).map(move |n| (who, n)))
+            .map(|(who, n)| shown(who, (who * 40 + n * 7) % 1_000, 1_000 + u64::from(n) * 60_000, true)),
+    );
+    let ids: Vec<String> =
+        (5..25).map(|n| customer((3 * 40 + n * 7) % 1_000, (3 * 40 + n * 7) % 1_000)).collect();
+    let covers = leak::covers(&ids, &all);
+    assert_eq!(covers.staff.lead().unwrap().who, [StaffId::new("s-3")], "{covers:?}");
+    assert!(covers.sessions.is_none());
 }
 
 fn mark(named: bool) -> Answer {

@@ -34,6 +34,10 @@ pub(crate) enum Command {
     FirstLook {
         span: Between,
     },
+    /// The marks that were on show in a span, as JSON.
+    IssuedMarks {
+        span: Between,
+    },
     /// Whose looks cover the customers of a leak, as JSON.
     Covers {
         ids: Vec<String>,
@@ -195,6 +199,7 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
                 _ => Ok(Outcome::text(incident::text::first_look(&answer, form.width))),
             }
         }
+        Command::IssuedMarks { span } => Outcome::json(&enquiry.issued_marks(&operator, span.into()).await?),
         Command::Covers { ids, span } => Outcome::json(&enquiry.covers(&operator, ids, span.into()).await?),
         Command::Revoke { what, reason } => revoke(rooms, what, reason, form).await,
         Command::Reinstate { staff } => reinstate(rooms, staff, form).await,

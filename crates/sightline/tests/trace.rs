@@ -7,8 +7,11 @@ mod common;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use common::{Answer, sightline};
+use common::{Answer, Running, entries, sightline};
+use floor::Population;
 use serde_json::Value;
 
 fn text(path: &Path) -> &str {
@@ -110,4 +113,65 @@ fn a_list_of_ids_leads_back_to_whoever_looked_at_them() {
     assert!(!traced.to_string().contains("\"s-13\""), "nobody else is in the answer: {traced}");
     let said = sightline(["trace", "--ids", text(&ids), "--access-log", text(&log)]).good();
     assert!(said.contains("s-12") && said.contains("by chance"), "{said}");
+}
+
+/// The demo's insider is stopped after a few customers: too few to name anybody by, which is the answer.
+#[tokio::test]
+async fn a_few_customers_name_nobody_and_the_question_to_the_running_ledger_is_an_entry() {
+    const SEED: u64 = 7;
+    let insider = Population::generate(SEED).insider().record.staff.to_string();
+    let mut demo = Running::demo(SEED, 600.0).await;
+    demo.says(&format!("{insider} is locked out")).await;
+    let blast = demo.ask(&["blast-radius", "--staff", &insider, "--json"]).good();
+    let blast: Value = serde_json::from_str(&blast).unwrap();
+    let seen = blast["answer"]["seen"].as_array().unwrap();
+    let ids: Vec<&str> = seen.iter().map(|s| s["customer"]["customer"].as_str().unwrap()).collect();
+    let desk = Desk::new();
+    fs::write(desk.file("ids.csv"), format!("customer\n{}\n", ids.join("\n"))).unwrap();
+    let (ids, report) = (desk.file("ids.csv"), desk.file("report.html"));
+
+    let asked = demo.ask(&["trace", "--ids", text(&ids), "--report", text(&report)]);
+    assert_eq!(asked.code, Some(2), "{asked:?}");
+    let page = fs::read_to_string(&report).unwrap();
+    for said in [&asked.out, &page] {
+        assert!(said.contains("Nobody is named") && !said.contains(&insider), "{said}");
+    }
+    assert!(page.contains("asked as entry"), "{page}");
+    let again = demo.ask(&["trace", "--ids", text(&ids), "--report", text(&report)]);
+    assert!(again.err.contains("exists already"), "{again:?}");
+
+    let case: Value =
+        serde_json::from_str(&demo.ask(&["trace", "--ids", text(&ids), "--case", "--json"]).out).unwrap();
+    assert_eq!(case["records"]["staff"]["single"][0]["who"], serde_json::json!([insider]), "{case}");
+    assert_eq!(case["records"]["staff"]["customers"], seen.len());
+    let log = entries(demo.ask(&["log", "tail", "-n", "50", "--json"]));
+    assert!(log.iter().any(|e| e["event"]["question"] == "leak"), "asking is an entry");
+}
+
+#[test]
+fn ctrl_c_answers_with_what_was_seen_until_then() {
+    let desk = Desk::new();
+    desk.mark("s-1", "one.png").good();
+    desk.page(None, "bare.png");
+    fs::create_dir(desk.file("frames")).unwrap();
+    for n in 0..400 {
+        fs::hard_link(desk.file("bare.png"), desk.file(&format!("frames/{n:03}.png"))).unwrap();
+    }
+    let [key, frames, issued] = ["mark-key", "frames", "issued.csv"].map(|f| desk.file(f));
+    let child = Command::new(env!("CARGO_BIN_EXE_sightline"))
+        .args(["trace", text(&frames), "--frames", "400", "--json"])
+        .args(["--key", text(&key), "--candidates", text(&issued)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert!(err.contains("answering with what was seen so far"), "{err}");
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    let seen = answer["mark"]["frames"].as_u64().unwrap();
+    assert!(answer["interrupted"] == true && (1..400).contains(&seen), "{answer}");
+    assert_eq!(ended.status.code(), Some(2));
 }

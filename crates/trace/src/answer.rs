@@ -252,7 +252,8 @@ impl Investigation {
         if locked.is_empty() {
             let mut tries: Vec<&Sight> = self.sights.iter().map(|(_, s)| s).collect();
             tries.sort_by(|a, b| b.pilots.total_cmp(&a.pilots));
-            return tries.into_iter().take(4).map(|s| s.reading.clone()).collect();
+            let tries = tries.into_iter().take(4);
+            return tries.flat_map(|s| [Some(&s.reading), s.second.as_ref()]).flatten().cloned().collect();
         }
         let mut stretches = vec![&locked[..]];
         let mut out = Vec::new();

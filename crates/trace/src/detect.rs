@@ -74,6 +74,8 @@ impl Clone for Detector {
 pub struct Sight {
     /// A value for each chip.
     pub reading: Reading,
+    /// Where the pilots are too weak: what an upright view gives, if that is not the likeliest one.
+    pub(crate) second: Option<Reading>,
     /// How far above noise the pilots are (standard deviations at the pose found).
     pub pilots: f32,
     /// How the page lies in the frame.
@@ -122,7 +124,7 @@ impl Detector {
         let white = whiten(frame);
         let memory = *self.memory();
         let mut best: Option<Held> = None;
-        let mut enough = CERTAIN;
+        let (mut enough, mut upright) = (CERTAIN, None);
         if let Some(before) = memory.before {
             let seen = self.seen(&white, before.mirrored);
             let local = Spectra::local(&seen);
@@ -146,7 +148,15 @@ impl Detector {
                 let views = if angled {
                     search::camera(&self.layout, &local)
                 } else {
-                    search::flat(&self.layout, &Spectra::whole(&seen))
+                    let whole = Spectra::whole(&seen);
+                    let views = search::upright(&self.layout, &whole);
+                    let found = self.better(None, &views, &local, &seen, mirrored);
+                    upright = upright.or(found);
+                    best = [best, found].into_iter().flatten().max_by(|a, b| a.merit().total_cmp(&b.merit()));
+                    if found.is_some_and(|held| held.is_enough(CERTAIN)) {
+                        break;
+                    }
+                    search::flat(&self.layout, &whole)
                 };
                 best = self.better(best, &views, &local, &seen, mirrored);
             }
@@ -161,7 +171,13 @@ impl Detector {
             mirrored,
             inverted: lock.sign < 0.0,
         };
-        Some(Sight { reading, pilots: lock.z, placement, pose: lock.pose, shrink: white.shrink })
+        // Only where the pilots are too weak to say: a second throw, at what is likeliest before anything is seen.
+        let weak = upright.filter(|held: &Held| lock.z < LOCKED && held.lock.pose != lock.pose);
+        let second = weak.map(|held| {
+            let seen = self.seen(&white, held.mirrored);
+            fold::read(&self.layout, &seen, &held.lock.pose, held.lock.sign, &mut self.square).reading
+        });
+        Some(Sight { reading, second, pilots: lock.z, placement, pose: lock.pose, shrink: white.shrink })
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

@@ -6,18 +6,25 @@ use crate::spectra::Spectra;
 
 /// The smallest and the largest scale looked for, in working pixels for each CSS pixel.
 const SCALES: (f32, f32) = (0.14, 2.1);
-/// Upright views among those that go on.
-const UPRIGHT: usize = 4;
+/// Upright views that are locked.
+const UPRIGHT: usize = 8;
 /// Views that go on to the next step.
 const KEPT: usize = 24;
 
-/// Views seen straight on: screenshots, re-encoded videos. Any turn; upright ones first, because nobody turns a screenshot.
-pub(crate) fn flat(layout: &Layout, whole: &Spectra) -> Vec<View> {
+/// Views seen straight on and upright: nobody turns a screenshot.
+pub(crate) fn upright(layout: &Layout, whole: &Spectra) -> Vec<View> {
     let mut upright = Best::new(whole.reach);
     for scale in steps(SCALES, 1.002) {
         let view = View::flat(scale, 0.0);
         upright.offer(whole.power(layout, &view), view);
     }
+    let mut views = upright.refined(4, &FLAT_STEPS, |view| whole.fine_power(layout, view));
+    views.truncate(UPRIGHT);
+    views
+}
+
+/// Views seen straight on, at any turn.
+pub(crate) fn flat(layout: &Layout, whole: &Spectra) -> Vec<View> {
     let mut turned = Best::new(whole.reach);
     for scale in steps(SCALES, 1.008) {
         for degree in 0..180 {
@@ -26,12 +33,11 @@ pub(crate) fn flat(layout: &Layout, whole: &Spectra) -> Vec<View> {
             turned.offer(whole.power(layout, &view), view);
         }
     }
-    let sizes = [0.006, 0.003, 0.0015, 0.0007];
-    let mut views = upright.refined(4, &sizes, |view| whole.fine_power(layout, view));
-    views.truncate(UPRIGHT);
-    views.extend(turned.refined(4, &sizes, |view| whole.fine_power(layout, view)));
-    views
+    turned.refined(4, &FLAT_STEPS, |view| whole.fine_power(layout, view))
 }
+
+/// Ever smaller steps of a flat view's refinement.
+const FLAT_STEPS: [f32; 4] = [0.006, 0.003, 0.0015, 0.0007];
 
 /// How far a camera sees, as its focal length over half the longer side of its picture: a wide lens (about 80 degrees),
 /// a telephone's main lens (65), a crop or a longer lens (40).

@@ -20,6 +20,7 @@ pub(crate) struct Window {
 /// Spectra of windows of one size.
 pub(crate) struct Spectra {
     n: usize,
+    /// From the middle of the frame outwards.
     pub(crate) windows: Vec<Window>,
     /// From the middle of the frame to the end of its longer side.
     pub(crate) reach: f32,
@@ -68,22 +69,25 @@ impl Spectra {
                 }
             }
         }
+        let from_middle = |w: &Window| w.at[0] * w.at[0] + w.at[1] * w.at[1];
+        windows.sort_by(|a, b| from_middle(a).total_cmp(&from_middle(b)));
         Self { n, windows, reach: signal.width.max(signal.height) as f32 / 2.0 }
     }
 
     /// How much the pilots stand out where a view says that they are: a sum over windows and pilots.
     pub(crate) fn power(&self, layout: &Layout, view: &View) -> f32 {
-        self.power_of(layout, view, 0, 1)
+        self.power_of(layout, view, self.windows.len())
     }
 
-    /// The same over some of the windows only, spread over the frame: to see quickly that a view is none.
+    /// The same over the windows in the middle only, where a small screen is too and an angle matters least: to see
+    /// quickly that a view is none.
     pub(crate) fn rough_power(&self, layout: &Layout, view: &View) -> f32 {
-        self.power_of(layout, view, 1, if self.windows.len() > 12 { 4 } else { 2 })
+        self.power_of(layout, view, self.windows.len().div_ceil(2).min(8))
     }
 
-    fn power_of(&self, layout: &Layout, view: &View, first: usize, every: usize) -> f32 {
+    fn power_of(&self, layout: &Layout, view: &View, windows: usize) -> f32 {
         let mut sum = 0.0;
-        for window in self.windows.iter().skip(first.min(self.windows.len() - 1)).step_by(every) {
+        for window in self.windows.iter().take(windows) {
             let local = view.at(window.at);
             for pilot in &layout.pilots {
                 let [fx, fy] = local.frequency(pilot.line);

@@ -1,7 +1,7 @@
 //! Pictures that were made to do harm: every one is an error that says what is wrong, or a picture within the limits.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -79,7 +79,7 @@ const SMALL: Limits =
     Limits { bytes: 1 << 20, pixels: 100_000, frames: 3, rate: 1.0, time: Duration::from_secs(5) };
 
 /// A picture within the limits, or an error with the file's name in it.
-fn is_well_behaved(path: &PathBuf) -> Result<(), TestCaseError> {
+fn is_well_behaved(path: &Path) -> Result<(), TestCaseError> {
     match picture(path, &SMALL) {
         Ok(Grey { width, height, pixels }) => {
             prop_assert!(width * height <= 100_000 && pixels.len() == width * height);

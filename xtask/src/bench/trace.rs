@@ -14,6 +14,9 @@ pub(crate) struct Options {
     /// Only attacks whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
+    /// No attacks whose name holds this; `30 frames` are the slowest.
+    #[arg(long)]
+    skip: Option<String>,
     /// Only pages whose name holds this.
     #[arg(long, default_value = "")]
     page: String,
@@ -37,7 +40,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     match options.foreign {
         Some(frames) => run_command(suite.args(["--foreign", &frames.to_string()])),
-        None => run_command(suite.args(["--ratios", &options.ratios, "--only", &options.only])),
+        None => {
+            suite.args(["--ratios", &options.ratios, "--only", &options.only]);
+            suite.args(options.skip.iter().flat_map(|s| ["--skip", s]));
+            run_command(&mut suite)
+        }
     }
 }
 

@@ -202,22 +202,22 @@ fn evidence_of_mark(page: &mut String, mark: &Answer, evidence: &Evidence) -> fm
                 p.scale
             )
         });
-        write!(
+        writeln!(
             page,
             "<figure><img alt=\"The page as the leak shows it, seen straight on\" src=\"{}\"><figcaption>Frame {}, with the \
              page straight on.{} <strong>This picture shows what the leak shows: keep this file as you would keep the \
-             leak.</strong></figcaption></figure>\n",
+             leak.</strong></figcaption></figure>",
             data(&picture.at_most(1_600)),
             escape(name),
             how.unwrap_or_default(),
         )?;
     }
     if let Some(surface) = &evidence.surface {
-        write!(
+        writeln!(
             page,
             "<figure><img class=\"map\" alt=\"Correlation surface\" src=\"{}\"><figcaption>How well the best mark fits when \
              it is shifted by up to 48 CSS pixels each way. The right mark has one bright point in the middle (here \
-             {:.1}; the highest elsewhere is {:.1}); a wrong one has none.</figcaption></figure>\n",
+             {:.1}; the highest elsewhere is {:.1}); a wrong one has none.</figcaption></figure>",
             data(&surface.picture()),
             surface.middle(),
             surface.around(),
@@ -259,12 +259,12 @@ fn histogram(page: &mut String, mark: &Answer) -> fmt::Result {
     for z in (-4..=high as i32).filter(|z| z % every == 0) {
         write!(page, "<text x=\"{:.1}\" y=\"194\" text-anchor=\"middle\">{z}</text>", x(z as f32))?;
     }
-    write!(
+    writeln!(
         page,
         "<line class=\"found\" stroke-width=\"3\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"30\" y2=\"176\"/>\
          <text x=\"{0:.1}\" y=\"22\" text-anchor=\"end\">best: z = {1:.1}</text></svg><figcaption>The scores of all {2} \
          marks in that reading (heights on a logarithmic scale). Marks that are not in the picture score as coin flips \
-         do: around 0, hardly ever beyond 5.</figcaption></figure>\n",
+         do: around 0, hardly ever beyond 5.</figcaption></figure>",
         x(mark.z),
         mark.z,
         mark.candidates
@@ -273,13 +273,11 @@ fn histogram(page: &mut String, mark: &Answer) -> fmt::Result {
 
 fn evidence_of_records(page: &mut String, records: &Covers, c: &Conclusion) -> fmt::Result {
     let ranking = &records.staff;
-    write!(
+    writeln!(
         page,
         "<h2>The customers in the leak</h2>\n<p>{customers} customers of the leak were shown to somebody ({corrected} ids put \
          right, {ambiguous} that fit several customers and {unknown} that fit none left out). In all, {population} \
-         customers were shown to {candidates} staff members.</p>\n\
-         <div class=\"wide\"><table><tr><th>who<th class=\"n\">customers of the leak<th class=\"n\">customers in all\
-         <th class=\"n\">by chance, at most\n",
+         customers were shown to {candidates} staff members.</p>",
         customers = ranking.customers,
         corrected = records.corrected,
         ambiguous = records.ambiguous.len(),
@@ -287,6 +285,13 @@ fn evidence_of_records(page: &mut String, records: &Covers, c: &Conclusion) -> f
         population = ranking.population,
         candidates = ranking.candidates,
     )?;
+    if ranking.customers == 0 {
+        return Ok(());
+    }
+    page.push_str(
+        "<div class=\"wide\"><table><tr><th>who<th class=\"n\">customers of the leak<th class=\"n\">customers in all\
+         <th class=\"n\">by chance, at most\n",
+    );
     for row in ranking.single.iter().take(5).chain(ranking.groups.iter().take(2)) {
         let known = row.who.iter().all(|w| c.staff.contains(w));
         let who: Vec<String> =

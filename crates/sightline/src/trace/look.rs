@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indicatif::ProgressBar;
 use trace::crew::{self, Read};
 use trace::media::{Frames, Limits};
 use trace::{Grey, Investigation, Issued, MarkKey, Outcome, ocr};
@@ -36,13 +37,12 @@ pub(super) fn look(
     let limits = Limits { frames: options.frames as usize, rate: options.rate, ..Limits::default() };
     let mut investigation = Investigation::new(key, issued);
     let bar = progress::bar("looking", "frames");
-    let mut files =
-        Files { left: options.leak.clone().into_iter(), open: None, limits, stop, unread: Vec::new() };
+    let left = options.leak.clone().into_iter();
+    let mut files = Files { left, open: None, limits, stop, unread: Vec::new(), bar: &bar };
     if let [only] = &options.leak[..] {
         // One file is the whole question; of several, the others can still answer it.
-        files.open = Some(Frames::open(only, limits).map_err(|why| why.to_string())?);
+        files.begin(Frames::open(only, limits).map_err(|why| why.to_string())?);
         files.left = Vec::new().into_iter();
-        bar.inc_length(files.expected());
     }
     let mut gallery = Gallery::new(if options.ocr { READ } else { 0 });
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
@@ -51,8 +51,8 @@ pub(super) fn look(
         investigation.add(read.name, read.sight);
         bar.inc(1);
     });
+    skipped.extend(files.unread);
     bar.finish_and_clear();
-    skipped.append(&mut files.unread);
     Ok(Seen {
         outcome: investigation.outcome(),
         page: gallery.best.map(|b| (b.1, b.2)),
@@ -67,11 +67,14 @@ struct Files<'a> {
     limits: Limits,
     stop: &'a AtomicBool,
     unread: Vec<String>,
+    bar: &'a ProgressBar,
 }
 
 impl Files<'_> {
-    fn expected(&self) -> u64 {
-        self.open.as_ref().and_then(Frames::expected).unwrap_or(0) as u64
+    /// How many frames a video has is not known before: its bar only counts.
+    fn begin(&mut self, frames: Frames) {
+        self.bar.inc_length(frames.expected().unwrap_or(0) as u64);
+        self.open = Some(frames);
     }
 }
 
@@ -82,7 +85,7 @@ impl Iterator for Files<'_> {
         while !self.stop.load(Ordering::Relaxed) {
             let Some(frames) = &mut self.open else {
                 match Frames::open(&self.left.next()?, self.limits) {
-                    Ok(frames) => self.open = Some(frames),
+                    Ok(frames) => self.begin(frames),
                     Err(why) => self.unread.push(why.to_string()),
                 }
                 continue;

@@ -15,7 +15,7 @@ use trace::{Issued, MarkKey};
 use super::Trace;
 use crate::cli::{Place, Span};
 use crate::command::{Command, Form, Print};
-use crate::operate::Desk;
+use crate::operate::{self, Desk};
 
 /// Where everything comes from, as the options say.
 pub(super) struct Sources<'a> {
@@ -45,7 +45,7 @@ impl<'a> Sources<'a> {
     pub(super) fn key(&self) -> Result<MarkKey, String> {
         match &self.options.key {
             Some(file) => key(file),
-            None => Err("pictures and videos need --key, the key of the marks".into()),
+            None => key(&operate::data_dir(&self.options.place)?.join("mark.key")),
         }
     }
 
@@ -56,7 +56,22 @@ impl<'a> Sources<'a> {
             self.said.push(format!("{} issued marks in {}", issued.len(), file.display()));
             return Ok(issued);
         }
-        Err("pictures and videos need --candidates, the list of issued marks".into())
+        let answer: Answered<Vec<Issued>> =
+            self.ask(&Command::IssuedMarks { span: self.options.span.into() })?;
+        if answer.answer.is_empty() {
+            return Err(
+                "the ledger has no issued mark in that time; --from and --to may be too narrow, or the mark \
+                        is switched off"
+                    .into(),
+            );
+        }
+        let n = answer.answer.len();
+        self.said.push(format!(
+            "{n} marks issued in the ledger {} (asked as entry {})",
+            name(&answer.log),
+            answer.asked_as
+        ));
+        Ok(answer.answer)
     }
 
     /// Whose looks cover these customers.
@@ -223,6 +238,8 @@ enum LogLine {
         time: Timestamp,
         staff: StaffId,
         customer: CustomerId,
+        #[serde(default)]
+        action: String,
     },
     #[serde(other)]
     Other,
@@ -233,8 +250,9 @@ fn read_log(log: &Path, span: &Span, skipped: &mut Vec<String>) -> Result<Vec<Sh
     let mut shown = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         match serde_json::from_str(line) {
-            Ok(LogLine::Access { time, staff, customer }) if within(Some(time), span) => {
-                shown.push(Shown { staff, session: None, customer, time });
+            Ok(LogLine::Access { time, staff, customer, action }) if within(Some(time), span) => {
+                let opened = !matches!(action.as_str(), "list" | "search");
+                shown.push(Shown { staff, session: None, customer, time, opened });
             }
             Ok(_) => {}
             Err(e) => skipped.push(format!("{}: line {}: {e}", log.display(), i + 1)),

@@ -150,6 +150,7 @@ struct Row {
 fn main() {
     let mut dir = None;
     let (mut ratios, mut only, mut only_page) = (vec![1], String::new(), String::new());
+    let mut skip = None::<String>;
     let (mut foreign, mut shots, mut film) = (0, false, false);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -159,6 +160,7 @@ fn main() {
             "--film" => film = true,
             "--shots" => shots = true,
             "--only" => only = value(),
+            "--skip" => skip = Some(value()),
             "--page" => only_page = value(),
             "--foreign" => foreign = value().parse().expect("a number of frames"),
             _ => dir = Some(PathBuf::from(arg)),
@@ -184,6 +186,7 @@ fn main() {
     if only.is_empty() {
         speed(&key);
     }
+    let wanted = |attack: &str| attack.contains(&only) && skip.as_ref().is_none_or(|s| !attack.contains(s));
     let mut rows: BTreeMap<(usize, &str), Row> = BTreeMap::new();
     let mut dice = Dice(7);
     for page in pages::all().into_iter().filter(|p| p.name.contains(&only_page)) {
@@ -191,7 +194,7 @@ fn main() {
             let right = id(dice.below(CANDIDATES as usize) as u32);
             let tile = Tile::new(&key, &Layout::new(&key), &right).png();
             let shown = pages::render(&page, Some(&tile), *ratio, &dir).expect("a page");
-            for (i, (name, attack)) in ATTACKS.iter().enumerate().filter(|(_, (n, _))| n.contains(&only)) {
+            for (i, (name, attack)) in ATTACKS.iter().enumerate().filter(|(_, (n, _))| wanted(n)) {
                 let frames = attack(&shown, *ratio, &mut dice, &dir);
                 let row = rows.entry((i, name)).or_default();
                 measure(&key, &frames, right, row, &format!("{name:<30} {:<22} x{ratio}", page.name));

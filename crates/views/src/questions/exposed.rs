@@ -19,6 +19,8 @@ pub struct Exposed {
     pub customer: CustomerId,
     /// When they were first shown in this session.
     pub first: Timestamp,
+    /// By a look; otherwise only in lists.
+    pub opened: bool,
 }
 
 impl Views {
@@ -27,12 +29,12 @@ impl Views {
         self.ask(move |tx| {
             let numbers = numbers(tx, span)?;
             let sql = "WITH hits AS (
-                 SELECT session, staff, time, customer AS hit FROM entries
+                 SELECT session, staff, time, customer AS hit, 1 AS opened FROM entries
                   WHERE kind = 'revealed' AND customer IS NOT NULL AND idx >= :from AND idx < :to
                   UNION ALL
-                 SELECT e.session, e.staff, e.time, l.customer FROM entries e JOIN listed l USING (idx)
+                 SELECT e.session, e.staff, e.time, l.customer, 0 FROM entries e JOIN listed l USING (idx)
                   WHERE e.kind = 'listed' AND l.customer IS NOT NULL AND e.idx >= :from AND e.idx < :to)
-               SELECT s.staff, h.session, c.customer, min(h.time) AS first
+               SELECT s.staff, h.session, c.customer, min(h.time) AS first, max(h.opened) AS opened
                  FROM hits h JOIN staff s ON s.no = h.staff JOIN customers c ON c.no = h.hit
                 GROUP BY h.session, s.no, c.no ORDER BY first, h.session, c.no";
             let params = named_params! { ":from": numbers.start, ":to": numbers.end };
@@ -42,6 +44,7 @@ impl Views {
                     session: get(row, "session")?,
                     customer: get(row, "customer")?,
                     first: get(row, "first")?,
+                    opened: row.get("opened")?,
                 })
             })
         })

@@ -45,7 +45,7 @@ impl<'a> Sources<'a> {
     pub(super) fn key(&self) -> Result<MarkKey, String> {
         match &self.options.key {
             Some(file) => key(file),
-            None => key(&operate::data_dir(&self.options.place)?.join("mark.key")),
+            None => key(&operate::site(&self.options.place)?.data.join("mark.key")),
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Books {
     pub(crate) snapshots: SnapshotStore,
     pub(crate) publication: Box<dyn Publication>,
     pub(crate) public: Option<Public>,
+    /// Held for a round of publishing: whoever compacts begins one, too.
+    pub(crate) publishing: Mutex<()>,
     /// Why nothing can be published for now.
     pub(crate) trouble: Mutex<Option<String>>,
     /// The latest checkpoint that anybody outside may see.
@@ -234,10 +236,13 @@ impl Books {
         (store, tiles, shelf.unsynced())
     }
 
-    /// Gives out a published checkpoint, from here on and as a file.
+    /// Gives out a published checkpoint, from here on and as a file, unless a later one is given out.
     pub(crate) fn give_out(&self, checkpoint: Published) -> Result<(), LedgerError> {
         let path = &self.checkpoint_path;
         let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
+        if checkpoint.size < given.checkpoint.size {
+            return Ok(());
+        }
         replace(&*self.disk, path, checkpoint.note.as_bytes(), Readers::All).at("write", path)?;
         *given = Given::new(checkpoint, &*self.entropy);
         Ok(())

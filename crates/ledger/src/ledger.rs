@@ -166,6 +166,7 @@ impl Ledger {
             given: RwLock::new(Given::new(given, &*options.entropy)),
             publication,
             public: Public::new(options),
+            publishing: Mutex::default(),
             trouble: Mutex::default(),
             published: RwLock::new(published),
             checkpoint_path: layout.checkpoint(),

@@ -110,7 +110,15 @@ impl Public {
         let path = || format!("{}/{CHECKPOINT}", self.store).into();
         let size = books.known();
         if said.size > size {
-            return Err(LedgerError::RolledBack { path: path(), head: said.size, size });
+            // Of several nodes another may have published more since this one last looked.
+            return Err(match books.publication.lease() {
+                None => LedgerError::RolledBack { path: path(), head: said.size, size },
+                Some(_) => LedgerError::Store {
+                    at: self.store.to_string(),
+                    doing: "go on in",
+                    why: format!("it has {} entries, and this node knows of {size}", said.size),
+                },
+            });
         }
         if books.root_at(said.size)? != said.root {
             return Err(LedgerError::Forked { path: path(), size: said.size });

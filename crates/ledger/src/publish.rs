@@ -58,6 +58,7 @@ impl Books {
     /// One round. With `again`, also writes what is published already, of which a crash may have taken something. What
     /// keeps it from being published for now is noted, and is no error.
     pub(crate) fn publish(&self, again: bool) -> Result<(), LedgerError> {
+        let _held = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let trouble = match self.round(again) {
             Ok(()) => None,
             Err(error) if error.is_passing() => Some(error.to_string()),
@@ -68,19 +69,22 @@ impl Books {
     }
 
     fn round(&self, again: bool) -> Result<(), LedgerError> {
-        let announced = match self.publication.begin(self.known())? {
-            Turn::Own => self.published().size,
+        let size_of = |checkpoint: &Option<Published>| checkpoint.as_ref().map_or(0, |there| there.size);
+        let (announced, given) = match self.publication.begin(self.known())? {
+            Turn::Own => (self.published().size, self.given().checkpoint.size),
             Turn::Shared { is_ours, announced, given } => {
-                let size = announced.as_ref().map_or(0, |announced| announced.size);
+                let sizes = (size_of(&announced), size_of(&given));
                 announced.map_or(Ok(()), |announced| self.adopt(announced, again))?;
                 given.map_or(Ok(()), |given| self.adopt_given(given))?;
                 if !is_ours {
                     return Ok(());
                 }
-                size
+                sizes
             }
         };
-        if again || announced < self.size() { self.publish_on() } else { Ok(()) }
+        // Whoever announced it may have come no further.
+        let is_kept_back = !self.witnessed && given < announced;
+        if again || is_kept_back || announced < self.size() { self.publish_on() } else { Ok(()) }
     }
 
     /// Publishes what is durable, unless somebody else has come to publish meanwhile.

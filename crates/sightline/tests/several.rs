@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use common::{sightline, two_free_ports};
 use ledger::LogVerifier;
-use ledger::note::VerifierKey;
+use ledger::checkpoint::Checkpoint;
+use ledger::note::{SignerKey, VerifierKey};
 use ledger::tree::{Frontier, leaf_hash};
 use peers::postgres::Server;
 use serde_json::Value;
+use witness::AddCheckpoint;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -96,7 +98,13 @@ impl Gateway {
         for dir in ["data/ledger", "data/people"] {
             std::fs::create_dir_all(joining.path(dir)).unwrap();
         }
-        for key in ["data/ledger/log.key", "data/ledger/master.key", "data/people/key", "data/gateway.key"] {
+        for key in [
+            "data/ledger/log.key",
+            "data/ledger/master.key",
+            "data/people/key",
+            "data/gateway.key",
+            "data/mark.key",
+        ] {
             std::fs::copy(self.path(key), joining.path(key)).unwrap();
         }
     }
@@ -347,7 +355,8 @@ fn one_of_three_gateways_publishes_and_whoever_is_killed_or_stopped_no_checkpoin
             assert_eq!(*all.entry(said.size).or_insert(said.root), said.root, "two roots of {}", said.size);
         }
     }
-    assert!(all.len() > 5, "{all:?}");
+    // One at the least for each time that the log grew and was waited for; how many more is a matter of moments.
+    assert!(all.len() >= 4, "{all:?}");
     // The directory holds all of it, and so does what any gateway serves; the checkpoint that a verifier keeps from one
     // is a beginning of the next.
     wait("the directory has the last checkpoint", || {
@@ -364,7 +373,7 @@ fn one_of_three_gateways_publishes_and_whoever_is_killed_or_stopped_no_checkpoin
     for (size, root) in &all {
         assert_eq!(roots.get(size).unwrap_or(root), root, "at {size}");
     }
-    assert!(all.keys().filter(|size| roots.contains_key(size)).count() > 5);
+    assert!(all.keys().filter(|size| roots.contains_key(size)).count() >= 4);
     let state = shared.path().join("state");
     let state = state.to_str().unwrap();
     let urls = gateways.each_ref().map(|gateway| format!("http://127.0.0.1:{}", gateway.port));
@@ -372,4 +381,60 @@ fn one_of_three_gateways_publishes_and_whoever_is_killed_or_stopped_no_checkpoin
         let verified = sightline(["verify", place, "--vkey", &log, "--state", state]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
     }
+    // An export reads what any gateway recorded, beside those that run.
+    let exported = gateways[1].ask(&["log", "export", "--format", "jsonl"]).good();
+    assert!(exported.lines().count() as u64 > size, "{exported}");
+
+    // What is lost or changed in the shared place is found, and put there again.
+    gateways.iter_mut().for_each(Gateway::kill);
+    let size = verifier.checkpoint(&std::fs::read_to_string(tiles.join("checkpoint")).unwrap()).unwrap().size;
+    std::fs::remove_file(tiles.join(format!("tile/0/000.p/{size}"))).unwrap();
+    std::fs::write(tiles.join(format!("tile/entries/000.p/{size}")), "changed").unwrap();
+    assert_ne!(sightline(["verify", tiles.to_str().unwrap(), "--vkey", &log, "--no-state"]).code, Some(0));
+    let rebuilt = gateways[0].ask(&["rebuild"]).good();
+    assert!(rebuilt.contains("2 files were missing or differed"), "{rebuilt}");
+    sightline(["verify", tiles.to_str().unwrap(), "--vkey", &log, "--no-state"]).good();
+}
+
+/// A witness has cosigned what the log's own key signed and no gateway knows: a longer history.
+#[test]
+fn what_a_witness_proves_to_the_gateway_that_asks_closes_the_others_too() {
+    let server = Server::start().unwrap();
+    let (home, port) = (tempfile::tempdir().unwrap(), two_free_ports());
+    let vkey = new_witness(home.path());
+    let more = format!(
+        "[witnesses]\nquorum = 1\nwitness = [{{ vkey = \"{vkey}\", url = \"http://127.0.0.1:{port}\" }}]\n"
+    );
+    let mut first = Gateway::with(&server, "node = \"gw-a\"\n", &more);
+    let mut second = Gateway::with(&server, "node = \"gw-b\"\n", &more);
+    first.ask(&["migrate"]).good();
+    first.start();
+    first.share_keys(&second);
+    second.start();
+    wait("the first publishes", || first.publishes());
+    assert!(!second.publishes());
+
+    let key = std::fs::read_to_string(first.path("data/ledger/log.key")).unwrap();
+    let key = SignerKey::from_text(&key).unwrap();
+    let origin = key.public().name().to_owned();
+    let note = key.sign(&Checkpoint { origin, size: 1000, root: [7; 32] }.body());
+    let _witness = start_witness(home.path(), port, &key.public().to_string());
+    let body = AddCheckpoint { old: 0, proof: Vec::new(), note }.to_text();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let head =
+        format!("POST /add-checkpoint HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+
+    for gateway in [&first, &second] {
+        wait("no look is shown any more", || {
+            let closed = gateway.status()["witnesses"]["closed"]["contradicted"]["what"].clone();
+            closed == "ledger_rollback"
+        });
+        wait("it is an incident on both", || gateway.status()["incidents"][0]["proved"] == true);
+    }
+    let asked = |gateway: &Gateway| gateway.status()["witnesses"]["witnesses"][0]["error"].is_string();
+    assert!(asked(&first) && !asked(&second), "only the first has asked");
 }

@@ -245,7 +245,8 @@ fn in_a_compacted_copy_the_same_is_found() {
     cases.add("packed, and removed", &[plain], |dir| {
         fs::remove_file(dir.join("tile/entries/000.gz")).unwrap();
     });
-    cases.add("another bundle, well packed", &["tile/1/000.p/2", "from hash 0"], |dir| {
+    // By the rules or by the tile above, whichever meets it first.
+    cases.add("another bundle, well packed", &[], |dir| {
         fs::copy(dir.join("tile/entries/001.gz"), dir.join("tile/entries/000.gz")).unwrap();
     });
     cases.add("a tile that is not what the packed bundle gives", &[tile], |dir| {
@@ -258,7 +259,7 @@ fn in_a_compacted_copy_the_same_is_found() {
         bundle[40] ^= 1;
         fs::write(dir.join(plain), bundle).unwrap();
     });
-    cases.add("a packed bundle that is not the plain one", &["tile/entries/000.gz"], |dir| {
+    cases.add("a packed bundle that is not the plain one", &[plain], |dir| {
         fs::write(dir.join(plain), &bundle).unwrap();
         fs::copy(dir.join("tile/entries/001.gz"), dir.join("tile/entries/000.gz")).unwrap();
     });

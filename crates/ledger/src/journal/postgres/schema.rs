@@ -58,16 +58,18 @@ pub(crate) fn migrate(session: &mut Session, dry_run: bool) -> Result<i32, Ledge
 
 /// The version of the tables; 0 where there are none.
 fn version(session: &mut Session) -> Result<i32, LedgerError> {
-    let answer = session.run("look for its version", async |client| {
-        let there = client
-            .query_typed("SELECT 1 FROM information_schema.tables WHERE table_schema = 'sightline' AND table_name = 'format'", &[])
-            .await?;
-        if there.is_empty() {
-            return Ok(0);
-        }
-        client.query_typed_one("SELECT version FROM sightline.format", &[]).await?.try_get(0)
-    });
-    Ok(answer?)
+    let mut look = || session.run("look for its version", read_version);
+    // While another process makes the tables, a connection may see half of them; the next one sees all, or none.
+    Ok(look().or_else(|_| look())?)
+}
+
+async fn read_version(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    let there = "SELECT 1 FROM information_schema.tables \
+                 WHERE table_schema = 'sightline' AND table_name = 'format'";
+    if client.query_typed(there, &[]).await?.is_empty() {
+        return Ok(0);
+    }
+    client.query_typed_one("SELECT version FROM sightline.format", &[]).await?.try_get(0)
 }
 
 /// Whether this program may work with the tables as they are.

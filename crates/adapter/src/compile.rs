@@ -1,9 +1,12 @@
 //! From the adapter file to what the way of a look uses.
 
+use std::sync::Arc;
+
 use http::Method;
 use lol_html::Selector;
 
 use crate::automaton::{Automaton, Mark};
+use crate::canary;
 use crate::html::{HtmlPlan, IdFrom, Role};
 use crate::json::JsonPlan;
 use crate::path;
@@ -19,8 +22,14 @@ pub(crate) fn compile(file: &str, text: &str) -> Result<Adapter, AdapterErrors> 
     let routes: Vec<Route> =
         draft.routes.iter().filter_map(|route| compile_route(&draft, route, &mut problems)).collect();
     unique_names(&draft.routes, &mut problems);
+    let canaries = draft.canaries.as_ref().and_then(|canaries| canary::compile(canaries, &mut problems));
     if problems.said.is_empty() {
-        Ok(Adapter { name: draft.name, order: order(&routes).into(), routes: routes.into() })
+        Ok(Adapter {
+            name: draft.name,
+            order: order(&routes).into(),
+            routes: routes.into(),
+            canaries: canaries.map(Arc::new),
+        })
     } else {
         Err(AdapterErrors(problems.said))
     }

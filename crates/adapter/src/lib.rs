@@ -14,6 +14,7 @@ use model::{ClassSet, CustomerId, FieldClass, TicketId};
 
 mod answer;
 mod automaton;
+mod canary;
 mod checksum;
 mod compile;
 mod entity;
@@ -32,6 +33,7 @@ mod schema;
 mod sheet;
 mod write;
 
+pub use canary::{CanaryRequest, Decoy};
 pub use har::{BadHar, HarEntry, HarReport, check_har};
 pub use mask::{MARK, NEVER_SHOWN, mask};
 pub use write::SEALED;
@@ -42,6 +44,7 @@ pub struct Adapter {
     name: String,
     routes: Arc<[route::Route]>,
     order: Arc<[(route::PathPattern, usize)]>,
+    canaries: Option<Arc<CanaryRequest>>,
 }
 
 impl Adapter {
@@ -54,6 +57,11 @@ impl Adapter {
     /// The app that it is for, as the file calls it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How the app takes in decoy customers, where the adapter says it.
+    pub fn canaries(&self) -> Option<&CanaryRequest> {
+        self.canaries.as_deref()
     }
 
     /// What a request asks for.

@@ -20,6 +20,17 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) sets: Vec<FieldSet>,
     pub(crate) routes: Vec<RouteDraft>,
+    pub(crate) canaries: Option<CanaryDraft>,
+}
+
+/// `[canaries]`.
+#[derive(Debug)]
+pub(crate) struct CanaryDraft {
+    pub(crate) method: At<String>,
+    pub(crate) path: At<String>,
+    pub(crate) json: Vec<(String, At<String>)>,
+    pub(crate) form: Vec<(String, At<String>)>,
+    pub(crate) customer: At<String>,
 }
 
 /// `[[fields]]`: declarations that several routes share; or those of one route.
@@ -143,7 +154,8 @@ pub(crate) fn read(problems: &mut Problems<'_>) -> File {
     if !errors.is_empty() {
         return file;
     }
-    let mut root = Table::checked(root.as_ref(), 0..0, String::new(), problems, &["app", "fields", "route"]);
+    let mut root =
+        Table::checked(root.as_ref(), 0..0, String::new(), problems, &["app", "fields", "route", "canaries"]);
     if let Some(mut app) = root.table("app", &["name", "about"]) {
         file.name = app.required("name").map(|name| name.value).unwrap_or_default();
         app.string("about");
@@ -155,6 +167,13 @@ pub(crate) fn read(problems: &mut Problems<'_>) -> File {
         file.sets.push(FieldSet { name, ..field_set(set) });
     });
     root.each("route", ROUTE_KEYS, |route| file.routes.extend(read_route(route)));
+    if let Some(mut table) = root.table("canaries", &["method", "path", "json", "form", "customer"]) {
+        let (json, form) = (table.string_map("json"), table.string_map("form"));
+        let asked = (table.required("method"), table.required("path"), table.required("customer"));
+        if let (Some(method), Some(path), Some(customer)) = asked {
+            file.canaries = Some(CanaryDraft { method, path, json, form, customer });
+        }
+    }
     file
 }
 

@@ -76,7 +76,7 @@ impl Desk {
             .route("/customers/{customer}", get(pages::customer).post(pages::save_customer))
             .route("/customers/{customer}/edit", get(pages::edit_customer))
             .route("/search", get(pages::search))
-            .route("/api/customers", get(api::customers))
+            .route("/api/customers", get(api::customers).post(api::take_in))
             .route("/api/customers/{customer}", patch(api::change_customer).get(api::customer))
             .route("/api/tickets/{ticket}", get(api::ticket))
             .route("/export/customers.csv", get(api::export))

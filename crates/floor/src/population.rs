@@ -113,6 +113,14 @@ impl Population {
     }
 }
 
+impl Customer {
+    /// Somebody whom the desk takes in as its customer number `n`, with an account as others of the tier have.
+    pub(crate) fn taken_in(n: u32, tier: Tier, [name, email, phone, address]: [String; 4]) -> Self {
+        let mut dice = Dice::branch(u64::from(n), 4);
+        Self { name, email, phone, address, ..customer(n, tier, &mut HashSet::new(), &mut dice) }
+    }
+}
+
 /// Half a percent are of high value, and a few are protected.
 fn tiers(dice: &mut Dice) -> Vec<Tier> {
     let mut tiers = vec![Tier::Standard; CUSTOMERS as usize];

@@ -33,6 +33,8 @@ pub enum Asker {
     },
     /// Somebody with a shell on the machine. Each of their questions is recorded.
     Operator,
+    /// Sightline itself, when something that only a decoy has was used. Each question is recorded.
+    System,
 }
 
 impl Asker {
@@ -40,6 +42,7 @@ impl Asker {
         match self {
             Asker::Console { staff, .. } => Actor::Staff(staff.clone()),
             Asker::Operator => Actor::Operator,
+            Asker::System => Actor::System,
         }
     }
 }
@@ -351,7 +354,7 @@ impl Enquiry {
         let now = self.clock.now();
         let key = match asker {
             Asker::Console { session, .. } => Some((*session, asked.clone())),
-            Asker::Operator => None,
+            Asker::Operator | Asker::System => None,
         };
         if let Some(known) = key.as_ref().and_then(|key| self.recall(key, now)) {
             return Ok(known.index);

@@ -11,8 +11,11 @@
 //!
 //! [`Watcher`] follows the ledger, tells findings, and contains where the settings say so.
 //!
+//! [`Canaries`] knows the decoy customers, and leads from what only they have back to whoever was shown it.
+//!
 //! Open first: `enquiry.rs`, then `erasure.rs` and `watcher.rs`.
 
+mod canaries;
 pub mod csv;
 mod enquiry;
 mod erasure;
@@ -21,6 +24,7 @@ pub mod leak;
 pub mod text;
 mod watcher;
 
+pub use canaries::{Canaries, Canary, CanaryError, Data, Led};
 pub use enquiry::{
     Answer, Asker, Blast, BlastPage, CustomerTimeline, Enquiry, EnquiryError, REMEMBERED, StaffTimeline,
 };

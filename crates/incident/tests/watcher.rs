@@ -14,9 +14,9 @@ use model::entry::{
     Action, Actor, AppMode, GrantIssued, Revealed, SessionOpened, SettingsInForce, StaffRecorded, Viewer, Why,
 };
 use model::{
-    AppId, Budgets, ClassSet, Clock, CustomerId, Digest, Event, Evidence, FieldClass, GrantId, Level, Mode,
-    Opening, OsEntropy, Purpose, ResponseId, Role, SessionId, StaffId, StaffRecord, StaffStatus, Subject,
-    Tier, Timestamp, WatchInForce, WatchMode,
+    AppId, Budgets, CanariesPlanted, CanaryChange, ClassSet, Clock, CustomerId, Digest, Event, Evidence,
+    FieldClass, GrantId, Level, Mode, Opening, OsEntropy, Purpose, ResponseId, Role, SessionId, StaffId,
+    StaffRecord, StaffStatus, Subject, Tier, Timestamp, WatchInForce, WatchMode,
 };
 use sightline_incident::{WatchSettings, Watcher, WatcherParts};
 
@@ -240,6 +240,34 @@ async fn a_harvest_is_told_and_contained_and_a_second_watcher_tells_nothing_anew
     assert_eq!(other.catch_up().await.unwrap(), []);
     assert_eq!(house.events(|event| matches!(event, Event::Finding(_))), told);
     assert_eq!(house.events(|event| matches!(event, Event::Contained(_))).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_at_a_planted_canary_is_enough_to_be_contained() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path()).await;
+    house.contain().await;
+    house.work(10).await;
+    let opening = Opening::fresh(&OsEntropy, Subject::of(CustomerId::new("decoy")));
+    let event = Event::CanariesPlanted(CanariesPlanted {
+        app: desk(),
+        what: CanaryChange::Planted,
+        count: 1,
+        subjects: Digest::over(&[opening.commitment()]),
+        by: Actor::Operator,
+    });
+    house.ledger.append(Draft { event, openings: vec![opening] }).await.unwrap();
+    let mut watcher = house.watcher(&dir.path().join("watch.state"));
+    assert_eq!(watcher.catch_up().await.unwrap(), []);
+    house.at(START + 10 * DAY);
+    house.login(3, 10).await;
+    house.look(3, 10, "decoy", Evidence::None).await.unwrap();
+    let told = watcher.catch_up().await.unwrap();
+    assert!(
+        told.iter().any(|finding| finding.staff == staff(3) && finding.level >= Level::Suspend),
+        "{told:?}"
+    );
+    assert!(house.state.read().contained(&staff(3)).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,7 +124,7 @@ pub struct Finding {
     /// The entry with which the rung was reached.
     #[n(7)]
     pub at: u64,
-    /// Customers seen in the looks that the score is made of.
+    /// Customers in the looks that the score is made of; a look that the budget refused counts.
     #[n(8)]
     pub exposed: u32,
     /// Customers whom this person has seen, as far as is remembered.

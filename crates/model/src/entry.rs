@@ -707,9 +707,9 @@ words! {
         Overview = 5 "overview",
         /// The entries themselves.
         Ledger = 6 "ledger",
-        /// What has detection told?
-        Findings = 20 "findings",
         /// Which marks were issued, and whose looks cover what a leak shows?
         Leak = 7 "leak",
+        /// What has detection told?
+        Findings = 20 "findings",
     }
 }

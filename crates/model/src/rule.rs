@@ -27,6 +27,12 @@ pub struct RuleMatched {
     pub unrecorded: u32,
 }
 
+impl RuleMatched {
+    /// What stands for a rule where something that only a decoy has was used from outside: the entries are those that
+    /// showed it to somebody.
+    pub const CANARY_USED: &str = "canary-used";
+}
+
 words! {
     /// How serious the author of a rule thinks it is to meet it; Sigma's `level`.
     pub enum RuleLevel as "level of a rule" {

@@ -17,9 +17,9 @@ pub const MAX_VALUE: usize = 8 * 1024;
 /// The most wildcards in one value.
 pub const MAX_WILDCARDS: usize = 32;
 /// The largest regular expression, in steps with its repetitions counted out.
-pub const MAX_REGEX: u64 = 20_000;
+pub const MAX_REGEX: u64 = 5_000;
 /// The largest sum of one rule's regular expressions.
-pub const MAX_REGEXES: u64 = 200_000;
+pub const MAX_REGEXES: u64 = 50_000;
 /// The highest count that a correlation may wait for: it keeps a small multiple of that many entries.
 pub const MAX_COUNT: u64 = 4096;
 /// The longest time that a correlation may look back.

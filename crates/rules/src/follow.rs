@@ -435,6 +435,7 @@ fn recorded_up_to(ledger: &Ledger, next: u64) -> Result<u64, LedgerError> {
         from = last.index + 1;
         for record in &records {
             if let Event::RuleMatched(matched) = &record.entry.event
+                && matched.rule != RuleMatched::CANARY_USED
                 && let Some(completed) = matched.entries.last()
             {
                 done = done.max(completed + 1);

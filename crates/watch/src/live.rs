@@ -10,7 +10,7 @@ pub mod words;
 use std::collections::HashMap;
 
 use model::containment::{MOST_CONTRIBUTIONS, MOST_POINTS, Peers, Point, Usual};
-use model::entry::{Act, Action, Erased, Viewer};
+use model::entry::{Act, Action, Erased, Viewer, Why};
 use model::ticket::{TicketActor, TicketEvent, TicketWhat};
 use model::{
     AppId, ClassSet, CustomerId, Digest, Entry, Event, FindingId, Level, Month, Opening, ProposalId,
@@ -102,7 +102,7 @@ impl Live {
     }
 
     /// From here on a look at this customer has no innocent reason: it is a decoy.
-    pub fn decoy(&mut self, customer: &CustomerId) {
+    fn decoy(&mut self, customer: &CustomerId) {
         let customer = self.name(customer);
         let line = CustomerLine { customer: (&*customer).into(), tier: Tier::Standard, canary: true };
         // Such a line is never odd.
@@ -163,6 +163,16 @@ impl Live {
                     self.look(index, entry.time, &e.by, &subject.customer, what, out);
                 }
             }
+            // The budget has kept it from being a look; that it was wanted weighs the same.
+            Event::Refused(e) if matches!(e.why, Why::WeakBudget | Why::HighValueBudget) => {
+                if let (Some(staff), Some(session), Some(app), Some(subject)) =
+                    (&e.staff, e.session, &e.app, subject(0))
+                {
+                    let by = Viewer { staff: staff.clone(), session, app: app.clone() };
+                    let what = (Action::View, ClassSet::EMPTY);
+                    self.look(index, entry.time, &by, &subject.customer, what, out);
+                }
+            }
             Event::Written(e) => {
                 if let Some(subject) = subject(0)
                     && let Some(ticket) = &subject.ticket
@@ -171,6 +181,10 @@ impl Live {
                     let by = e.by.staff.as_str();
                     self.ticket_line(entry.time, TicketWhat::Acted, about, by, None, out);
                 }
+            }
+            // A retired one is watched on: nobody has a reason to look at it either.
+            Event::CanariesPlanted(_) => {
+                openings.iter().flatten().for_each(|opening| self.decoy(&opening.subject.customer));
             }
             Event::Proposed(e) => {
                 if let (Act::Erase { .. }, Some(subject)) = (&e.act, subject(0)) {

@@ -44,7 +44,7 @@ pub struct Told {
     /// The score, in hundredths of a nat.
     #[n(7)]
     pub score: i32,
-    /// Customers seen in the looks that the score is made of.
+    /// Customers in the looks that the score is made of; a look that the budget refused counts.
     #[n(8)]
     pub exposed: u32,
     /// The last entry of its evidence.

@@ -9,7 +9,7 @@ use model::{CustomerId, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
-use super::store::{Author, Change, Refused, Status};
+use super::store::{Author, Change, Refused, Status, TakenIn};
 use super::view::CustomerView;
 
 /// As many customers as one page of the list has.
@@ -66,6 +66,18 @@ pub(super) async fn change_customer(
     store.change_customer(&id, change)?;
     let customer = store.customer(&id).ok_or(Refused::NoSuchCustomer)?;
     Ok(Json(CustomerView::of(customer, &store)))
+}
+
+/// A new customer, who has no tickets yet.
+pub(super) async fn take_in(
+    State(desk): State<Desk>,
+    new: Result<Json<TakenIn>, JsonRejection>,
+) -> Result<(StatusCode, Json<CustomerView>), Problem> {
+    let Json(new) = new.map_err(|e| Problem(e.status(), e.body_text()))?;
+    let mut store = desk.write();
+    let id = store.take_in(new)?;
+    let customer = store.customer(&id).ok_or(Refused::NoSuchCustomer)?;
+    Ok((StatusCode::CREATED, Json(CustomerView::of(customer, &store))))
 }
 
 #[derive(Debug, Deserialize)]

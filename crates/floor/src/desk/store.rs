@@ -138,6 +138,18 @@ pub(crate) struct Change {
     address: Option<String>,
 }
 
+/// A new customer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TakenIn {
+    name: String,
+    email: String,
+    phone: String,
+    address: String,
+    #[serde(default)]
+    tier: Option<Tier>,
+}
+
 /// Why the store did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
@@ -241,6 +253,25 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Takes a new customer in: an account like others of their tier, and nothing that happened yet.
+    pub(crate) fn take_in(&mut self, new: TakenIn) -> Result<CustomerId, Refused> {
+        for (what, value) in
+            [("name", &new.name), ("email", &new.email), ("phone", &new.phone), ("address", &new.address)]
+        {
+            if value.trim().is_empty() {
+                return Err(Refused::Empty(what));
+            }
+        }
+        let customer = Customer::taken_in(
+            self.customers.len() as u32,
+            new.tier.unwrap_or(Tier::Standard),
+            [new.name, new.email, new.phone, new.address],
+        );
+        let id = customer.id.clone();
+        self.customers.push(customer);
+        Ok(id)
     }
 
     /// Opens a ticket. What a customer opens is routed; what a colleague opens is theirs.

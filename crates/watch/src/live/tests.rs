@@ -137,6 +137,28 @@ fn a_harvest_is_told_with_the_entries_that_weigh_and_how_it_came_there() {
 }
 
 #[test]
+fn what_the_budget_refused_weighs_like_a_look_and_what_anything_else_refused_does_not() {
+    let refused = |why| {
+        let mut happened = history(12, 0);
+        for n in 0..8 {
+            let time = Timestamp(START + 12 * 24 * 60 * MINUTE + (10 + n) * MINUTE);
+            let event = Event::Refused(model::entry::Refused {
+                response: ResponseId::from_bytes([2; 10]),
+                app: Some("desk".into()),
+                staff: Some(staff(3)),
+                session: Some(SessionId::from_bytes([3; 10])),
+                subject: Some(Commitment([0; 32])),
+                why,
+            });
+            happened.push(Happens::Entry(Entry { time, event }, opening(&format!("y-{n}"))));
+        }
+        run(&mut Live::new(Options::default(), [7; 32]), &happened, 0)
+    };
+    assert!(refused(Why::WeakBudget).iter().any(|found| found.level >= Level::StepUp));
+    assert_eq!(refused(Why::UnknownRoute), []);
+}
+
+#[test]
 fn ordinary_days_are_told_nothing_about() {
     let mut live = Live::new(Options::default(), [7; 32]);
     assert_eq!(run(&mut live, &history(14, 0), 0), []);

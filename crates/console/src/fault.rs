@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     NotToRevoke(ResponseId),
     /// This role does not decide what takes two administrators. The refusal is in the ledger.
     NotToDecide(ResponseId),
+    /// This person's own access is paused. The refusal is in the ledger.
+    Paused(ResponseId),
     /// A lead looks after their own team. The refusal is in the ledger.
     OtherTeam(ResponseId),
     /// A form that did not come from our page. The refusal is in the ledger.
@@ -93,6 +95,14 @@ impl Fault {
                 "Revoking is not part of your role",
                 "Analysts and admins take access away. Ask one of them: they need the pseudonym or the \
                  session, and a reason."
+                    .to_owned(),
+            ),
+            Fault::Paused(_) => (
+                StatusCode::FORBIDDEN,
+                "paused",
+                "Your access is paused",
+                "Two people look into something about your own looks. That is a lead, not a verdict. Ask your team lead, \
+                 and give them the reference number."
                     .to_owned(),
             ),
             Fault::NotToDecide(_) => (
@@ -181,6 +191,7 @@ impl Fault {
     fn reference(self) -> Option<ResponseId> {
         match self {
             Fault::NotForRole(reference)
+            | Fault::Paused(reference)
             | Fault::NotToRevoke(reference)
             | Fault::NotToDecide(reference)
             | Fault::OtherTeam(reference)

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use incident::Asker;
 use ledger::Draft;
 use model::entry::{Actor, Event, Refused, Why};
-use model::{ResponseId, Role, StaffId};
+use model::{Level, ResponseId, Role, StaffId};
 use people::{Registered, Seated};
 
 use crate::Console;
@@ -37,6 +37,11 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         let visitor = Self { seated };
         if !visitor.role().uses_console() {
             return Err(Fault::NotForRole(visitor.refuse(console, Why::Policy).await?));
+        }
+        let staff = &visitor.seated.record.staff;
+        let rung = console.access.state().read().contained(staff).map(|held| held.level);
+        if rung >= Some(Level::Suspend) {
+            return Err(Fault::Paused(visitor.refuse(console, Why::Suspended).await?));
         }
         Ok(visitor)
     }

@@ -311,8 +311,8 @@ fn question(question: Question) -> &'static str {
         Question::Sessions => "open sessions",
         Question::Overview => "overview",
         Question::Ledger => "entries of the ledger",
-        Question::Findings => "findings",
         Question::Leak => "where a leak comes from",
+        Question::Findings => "findings",
     }
 }
 

@@ -136,4 +136,22 @@ async fn a_name_takes_two_and_so_does_lifting_a_suspension() {
     let Event::Proposed(proposed) = floor.last() else { panic!("proposed") };
     decide(&admin, proposed.proposal, floor.about.as_str()).await;
     assert!(floor.world.access.state().read().contained(&floor.about).is_none());
+
+    // Whoever is paused themselves works on nothing in the console either.
+    let contained = model::Contained {
+        staff: "s-90".into(),
+        level: Level::Suspend,
+        by: Actor::Operator,
+        session: None,
+        finding: None,
+        reason: model::entry::RevokeReason::Drill,
+    };
+    floor.world.record(Event::Contained(contained)).await;
+    let paused = analyst.get(&page).await;
+    assert_eq!(paused.status, StatusCode::FORBIDDEN);
+    assert!(
+        paused.body.contains("Your access is paused") && !paused.body.contains("s-13"),
+        "{}",
+        paused.body
+    );
 }

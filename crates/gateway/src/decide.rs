@@ -79,7 +79,8 @@ impl Way<'_> {
             }
             Basis::Refuse(why) => return Err(Refusal::from(why).about(subject(ticket))),
         };
-        let show = decision.verdicts.show.without(ClassSet::SECRET);
+        let never = ClassSet::SECRET.union(self.masked());
+        let show = decision.verdicts.show.without(never);
         let opening = Opening::fresh(&*self.gate.entropy, subject(grant.ticket.as_ref()));
         let look = Event::Revealed(Revealed {
             response: self.response,
@@ -96,7 +97,7 @@ impl Way<'_> {
         Ok(Permit {
             customer: customer.clone(),
             show,
-            ask: decision.verdicts.ask.without(ClassSet::SECRET),
+            ask: decision.verdicts.ask.without(never),
             look: Some(Draft { event: look, openings: vec![opening.clone()] }),
             opening,
             grant: grant.id,

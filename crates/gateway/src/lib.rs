@@ -8,6 +8,7 @@ mod contained;
 mod decide;
 mod feed;
 mod headers;
+mod mark;
 mod origin;
 mod reading;
 mod ready;
@@ -33,6 +34,7 @@ use model::{Clock, Entropy, Timestamp};
 use people::People;
 
 pub use feed::FeedError;
+pub use mark::settings::{Heartbeat, MarkSettings, Visible};
 pub use origin::{NotAnOrigin, Origin};
 pub use secret::SecretError;
 pub use settings::{AppSettings, TlsFiles};
@@ -40,6 +42,7 @@ pub use token::TokenKey;
 pub use upstream::UpstreamError;
 
 use feed::Feed;
+use mark::Marks;
 use upstream::Upstream;
 
 /// Everything that a gateway in front of one app is made of.
@@ -61,6 +64,8 @@ pub struct GatewayParts {
     pub entropy: Arc<dyn Entropy>,
     /// What goes out to the browser and must come back is sealed with it.
     pub tokens: TokenKey,
+    /// What the marks over pages are derived from; the same at every gateway of the ledger.
+    pub marks: trace::MarkKey,
     /// How the ledger stands with its witnesses.
     pub witnesses: witness::Standing,
 }
@@ -80,6 +85,7 @@ pub(crate) struct Gate {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     tokens: TokenKey,
+    marks: Marks,
     witnesses: witness::Standing,
     upstream: Upstream,
     feed: Option<Feed>,
@@ -97,10 +103,21 @@ impl AppSettings {
 impl Gateway {
     /// Makes a gateway: reads the app's secrets, and opens no connection yet.
     pub fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
-        let GatewayParts { settings, adapter, access, people, ledger, clock, entropy, tokens, witnesses } =
-            parts;
+        let GatewayParts {
+            settings,
+            adapter,
+            access,
+            people,
+            ledger,
+            clock,
+            entropy,
+            tokens,
+            marks,
+            witnesses,
+        } = parts;
         let upstream = Upstream::new(&settings)?;
         let feed = settings.feed.as_ref().map(|feed| Feed::new(feed, clock.now())).transpose()?;
+        let marks = Marks::new(settings.mark, marks, &settings.public_url);
         Ok(Self(Arc::new(Gate {
             settings,
             adapter,
@@ -110,6 +127,7 @@ impl Gateway {
             clock,
             entropy,
             tokens,
+            marks,
             witnesses,
             upstream,
             feed,
@@ -121,6 +139,12 @@ impl Gateway {
         self.0.follow_feed().await;
     }
 
+    /// Looks for pages that no longer prove that their mark is in place, for as long as it is polled. Returns at once if
+    /// pages are not asked to.
+    pub async fn watch_marks(&self) {
+        self.0.watch_marks().await;
+    }
+
     /// Everything that this app's listener serves.
     pub fn router(&self) -> Router {
         Router::new()
@@ -130,6 +154,7 @@ impl Gateway {
             .route(contained::PAGE, get(contained::page).post(contained::answer))
             .route("/.sightline/feed", post(feed::webhook))
             .route("/.sightline/ready", get(ready::ready))
+            .merge(mark::routes())
             .fallback(way::walk)
             .with_state(self.0.clone())
             .nest("/.sightline", self.0.people.routes(self.0.settings.name.clone()))

@@ -13,6 +13,7 @@ use model::{ClassSet, CustomerId, Event, FieldClass, GrantId, Mode, Opening, Sub
 
 use crate::decide::Permit;
 use crate::headers::Kind;
+use crate::mark::Over;
 use crate::refuse::Refusal;
 use crate::seal::{Listing, Sealed, Shows};
 use crate::token::Use;
@@ -24,6 +25,11 @@ pub(crate) struct Reading {
     pub(crate) drafts: Vec<Draft>,
     /// The customers whose record it shows, and the grant that each rests on.
     pub(crate) granted: Vec<(CustomerId, GrantId)>,
+    /// Whether it shows something of customers, and which classes of somebody.
+    pub(crate) shows: bool,
+    pub(crate) classes: ClassSet,
+    /// The mark that lies over it.
+    pub(crate) over: Option<Over>,
 }
 
 impl Way<'_> {
@@ -41,6 +47,9 @@ impl Way<'_> {
                 sealed: self.seal(head, Body::empty(), Shows::nothing()),
                 drafts: Vec::new(),
                 granted: Vec::new(),
+                shows: false,
+                classes: ClassSet::EMPTY,
+                over: None,
             }));
         }
         let text =
@@ -63,10 +72,21 @@ impl Way<'_> {
             tracing::warn!(app = %self.viewer.app, route = read.route, kind = gap.kind, place = gap.place,
                 "the adapter has a gap: personal data outside declared fields");
         }
-        let Account { shows, drafts, granted } = cast.account(&masked.shown)?;
+        let Account { mut shows, drafts, granted } = cast.account(&masked.shown)?;
         let is_page = answer.content_type.is_some_and(|of| of.to_ascii_lowercase().starts_with("text/html"));
-        let shown = if is_page && !masked.masked.is_empty() { styled(masked.body) } else { masked.body };
-        Ok(Some(Reading { sealed: self.seal(head, shown.into(), shows), drafts, granted }))
+        let page = if is_page && !masked.masked.is_empty() { styled(masked.body) } else { masked.body };
+        let (is_something, classes) = (shows.is_something(), shows.classes());
+        let mut answer = self.gate.upstream.for_browser(head, Kind::Recorded, Body::empty());
+        let over = self.lay_mark(head.status, answer.headers_mut(), is_something);
+        let page = match &over {
+            Some(over) => {
+                shows.mark(over.mark());
+                over.page(page)
+            }
+            None => page,
+        };
+        let sealed = Sealed::new(self.response, self.viewer.clone(), shows, answer.map(|_| page.into()));
+        Ok(Some(Reading { sealed, drafts, granted, shows: is_something, classes, over }))
     }
 
     fn seal(&self, head: &response::Parts, body: Body, shows: Shows) -> Sealed {
@@ -110,13 +130,15 @@ struct Account {
 impl<'w> Cast<'w> {
     fn new(way: &'w Way<'w>, read: &'w Read, permit: Option<Permit>, buttons: bool) -> Self {
         let now = way.gate.clock.now();
+        let row = way.gate.access.decide_listing(&way.seated.record, &way.viewer.app, now);
+        let masked = way.masked();
         Self {
             way,
             read,
             mode: way.mode(),
             settled: read.customer.is_some(),
             customers: permit.into_iter().map(|permit| (permit.customer.clone(), Some(permit))).collect(),
-            row: way.gate.access.decide_listing(&way.seated.record, &way.viewer.app, now),
+            row: Verdicts { show: row.show.without(masked), ask: row.ask.without(masked) },
             unread: false,
             refusal: None,
             buttons,

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::Response;
 use ledger::Verified;
 use model::entry::{Listed, Refused, Revealed, Viewer};
-use model::{ClassSet, Commitment, Digest, Event, Opening, ResponseId};
+use model::{ClassSet, Commitment, Digest, Event, MarkId, Opening, ResponseId};
 
 /// What an answer shows, and of whom.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Shows {
     rows: Vec<Shown>,
     /// Whether something in it could not be read, so that nobody can say whom it shows.
     unread: bool,
+    /// The mark that lies over it, or that it is.
+    mark: Option<MarkId>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,22 @@ impl Shows {
     /// Also something that nobody has read.
     pub fn and_unread(&mut self) {
         self.unread = true;
+    }
+
+    /// Also this mark.
+    pub fn mark(&mut self, mark: MarkId) {
+        self.mark = Some(mark);
+    }
+
+    /// Whether it shows something of customers, or something that nobody has read.
+    pub fn is_something(&self) -> bool {
+        self.unread || !self.records.is_empty() || !self.rows.is_empty()
+    }
+
+    /// Every class that it shows of somebody.
+    pub fn classes(&self) -> ClassSet {
+        let all = self.records.iter().chain(&self.rows);
+        all.fold(ClassSet::EMPTY, |classes, shown| classes.union(shown.classes))
     }
 
     /// How many rows there are, the root over the commitments to them, and what they show together.
@@ -99,7 +117,8 @@ impl Sealed {
 
     /// Opens it with the entries that record it: for each customer whose record it shows a look that
     /// covers the classes shown, for its rows one listing of exactly these rows, and for what nobody
-    /// has read an entry that says so; all of them of this response, and by this viewer.
+    /// has read an entry that says so; all of them of this response, and by this viewer. For the mark that lies over
+    /// it, the entry that issues it to this viewer.
     pub fn open(self, receipts: &[Verified]) -> Result<Response<Body>, NotCovered> {
         let recorded = |covers: &dyn Fn(&Event) -> bool| receipts.iter().any(|r| covers(&r.entry().event));
 
@@ -121,6 +140,13 @@ impl Sealed {
             && !recorded(&|event| matches!(event, Event::Refused(refused) if self.is_note(refused)))
         {
             return Err(NotCovered::Unread(self.response));
+        }
+        if let Some(mark) = self.shows.mark
+            && !recorded(
+                &|event| matches!(event, Event::MarkIssued(issued) if issued.mark == mark && issued.by == self.viewer),
+            )
+        {
+            return Err(NotCovered::Mark(self.response));
         }
         Ok(self.answer)
     }
@@ -157,4 +183,7 @@ pub enum NotCovered {
     /// It shows what nobody has read, and no entry says so.
     #[error("{0} shows what nobody has read, and no entry says so")]
     Unread(ResponseId),
+    /// A mark lies over it that no entry issues.
+    #[error("{0} has a mark that no entry issues")]
+    Mark(ResponseId),
 }

@@ -8,6 +8,7 @@ use http::HeaderName;
 use model::{AppId, Mode};
 use serde::{Deserialize, Deserializer};
 
+use crate::mark::settings::MarkSettings;
 use crate::origin::Origin;
 
 /// One app.
@@ -36,6 +37,9 @@ pub struct AppSettings {
     /// How much may go through.
     #[serde(default)]
     pub limits: Limits,
+    /// What lies over its pages.
+    #[serde(default)]
+    pub mark: MarkSettings,
     /// Where the app's tickets come from; without it there is no evidence but what staff say.
     pub feed: Option<FeedSettings>,
 }

@@ -22,6 +22,8 @@ pub struct TokenKey(XChaCha20Poly1305);
 pub(crate) enum Use<'a> {
     /// The customer and page that a reason is asked for.
     Wanted,
+    /// A page that the mark lies over.
+    Page,
     /// The original of the masked form field with this name.
     Field(&'a str),
 }
@@ -80,6 +82,7 @@ impl fmt::Debug for TokenKey {
 fn context(session: SessionId, what: Use<'_>) -> Vec<u8> {
     match what {
         Use::Wanted => format!("sightline/wanted/{session}"),
+        Use::Page => format!("sightline/page/{session}"),
         Use::Field(name) => format!("sightline/field/{session}/{name}"),
     }
     .into_bytes()

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use ledger::{AppendError, Draft, Verified};
 use model::entry::{Viewer, Why};
-use model::{CustomerId, GrantId, Mode, ResponseId, SessionId, StaffId};
+use model::{ClassSet, CustomerId, GrantId, Mode, ResponseId, SessionId, StaffId};
 use people::Seated;
 use tokio::time::timeout;
 
@@ -145,8 +145,11 @@ impl Way<'_> {
 
     /// A route that shows no customer: passed through as it is.
     async fn pass(&self, body: Bytes) -> Result<Response<Body>, Refusal> {
-        let answering = self.forward(body, Kind::Open).await?;
-        Ok(self.gate.upstream.pass(answering))
+        // A page that is kept, or that comes compressed, cannot have the mark of now over it.
+        let kind = if self.gate.marks.may_be_over(&self.asked) { Kind::Recorded } else { Kind::Open };
+        let answering = self.forward(body, kind).await?;
+        let answer = self.gate.upstream.pass(answering);
+        self.show_as_it_comes(Shows::nothing(), Vec::new(), answer).await
     }
 
     /// A look. Where the request names the customer, it is decided and recorded while the app is still
@@ -208,13 +211,25 @@ impl Way<'_> {
         // 7 record
         receipts.extend(self.gate.record(reading.drafts).await?);
         // 8 open
-        self.still_stands(&reading.granted)?;
-        self.open(reading.sealed, &receipts)
+        if let Some(over) = &reading.over {
+            receipts.push(over.receipt(self).await?);
+        }
+        self.still_stands(&reading.granted, reading.classes)?;
+        let answer = self.open(reading.sealed, &receipts)?;
+        match &reading.over {
+            Some(over) => self.watch_page(over),
+            None if reading.shows => self.gate.marks.fetched(self.viewer.session),
+            None => {}
+        }
+        Ok(answer)
     }
 
     /// Whether nobody has taken anything away in the meantime: what was recorded before a revocation is not
     /// shown after it either.
-    fn still_stands(&self, granted: &[(CustomerId, GrantId)]) -> Result<(), Refusal> {
+    fn still_stands(&self, granted: &[(CustomerId, GrantId)], shown: ClassSet) -> Result<(), Refusal> {
+        if !shown.intersection(self.masked()).is_empty() {
+            return Err(Why::Stale.into());
+        }
         let (Viewer { staff, session, app }, now) = (&self.viewer, self.gate.clock.now());
         let state = self.gate.access.state().read();
         state.people.may_act(*session, now)?;
@@ -233,10 +248,30 @@ impl Way<'_> {
     }
 
     async fn show_unread(&self, why: Why, answer: Response<Body>) -> Result<Response<Body>, Refusal> {
-        let sealed = Sealed::new(self.response, self.viewer.clone(), Shows::unread(), answer);
-        let receipts =
-            self.gate.record(vec![self.gate.note(self.response, Some(&self.viewer), why, None)]).await?;
-        self.open(sealed, &receipts)
+        let note = self.gate.note(self.response, Some(&self.viewer), why, None);
+        self.show_as_it_comes(Shows::unread(), vec![note], answer).await
+    }
+
+    /// Shows an answer that is not read on its way, with the mark over it if it is a page.
+    async fn show_as_it_comes(
+        &self,
+        mut shows: Shows,
+        drafts: Vec<Draft>,
+        answer: Response<Body>,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut answer = answer;
+        let over = self.lay_mark(answer.status(), answer.headers_mut(), shows.is_something());
+        let mut receipts = self.gate.record(drafts).await?;
+        if let Some(over) = &over {
+            shows.mark(over.mark());
+            answer = answer.map(|page| over.page_on_the_way(page));
+            receipts.push(over.receipt(self).await?);
+        }
+        let answer = self.open(Sealed::new(self.response, self.viewer.clone(), shows, answer), &receipts)?;
+        if let Some(over) = &over {
+            self.watch_page(over);
+        }
+        Ok(answer)
     }
 
     /// Opens what is sealed, with the receipts for it and only with them (P1).
@@ -324,6 +359,11 @@ impl Way<'_> {
             Some(question) if said.status() != StatusCode::SERVICE_UNAVAILABLE => question,
             _ => said,
         }
+    }
+
+    /// The request.
+    pub(crate) fn asked(&self) -> &Parts {
+        &self.asked
     }
 
     /// Path and query, as the browser sent them.

@@ -9,8 +9,8 @@ use http::Response;
 use ledger::{AdmitAll, Draft, Fatal, Ledger, LedgerError, Options, Verified};
 use model::entry::{Action, Listed, Refused, Revealed, Viewer, Why};
 use model::{
-    AppId, ClassSet, CustomerId, Digest, Event, Evidence, FieldClass, GrantId, Mode, Opening, OsEntropy,
-    ResponseId, SessionId, StaffId, Subject, Tier,
+    AppId, ClassSet, CustomerId, Digest, Event, Evidence, FieldClass, GrantId, MarkId, MarkIssued, Mode,
+    Opening, OsEntropy, ResponseId, SessionId, StaffId, Subject, Tier, Timestamp,
 };
 use sightline_gateway::seal::{NotCovered, Sealed, Shows};
 
@@ -209,4 +209,25 @@ fn not_covered(sealed: Sealed, receipts: &[Verified]) -> NotCovered {
 async fn try_record(scene: &Scene, event: Event, openings: &[Opening]) -> Option<Verified> {
     let receipt = scene.ledger.append(Draft { event, openings: openings.to_vec() }).await.ok()?;
     receipt.verify(scene.ledger.verifier()).ok()
+}
+
+#[tokio::test]
+async fn a_mark_stays_sealed_until_the_entry_that_issues_it_to_this_viewer_is_there() {
+    let scene = Scene::set();
+    let mark = MarkId::fresh(&OsEntropy);
+    let marked = || {
+        let mut shows = Shows::nothing();
+        shows.mark(mark);
+        scene.seal(shows)
+    };
+    let issued = |mark, by: Viewer| Event::MarkIssued(MarkIssued { mark, by, bucket: Timestamp(0) });
+    let other = Viewer { session: SessionId::fresh(&OsEntropy), ..scene.viewer.clone() };
+    let wrong = [
+        scene.record(issued(MarkId::fresh(&OsEntropy), scene.viewer.clone()), &[]).await,
+        scene.record(issued(mark, other), &[]).await,
+    ];
+    assert_eq!(marked().open(&[]).err(), Some(NotCovered::Mark(scene.response)));
+    assert_eq!(marked().open(&wrong).err(), Some(NotCovered::Mark(scene.response)));
+    let right = scene.record(issued(mark, scene.viewer.clone()), &[]).await;
+    assert!(marked().open(&[right]).is_ok());
 }

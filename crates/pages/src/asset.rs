@@ -51,12 +51,14 @@ impl IntoResponse for &'static Asset {
     }
 }
 
-static ALL: LazyLock<[Asset; 6]> = LazyLock::new(|| {
+static ALL: LazyLock<[Asset; 8]> = LazyLock::new(|| {
     const JS: &str = "text/javascript; charset=utf-8";
     const CSS: &str = "text/css; charset=utf-8";
     [
         Asset::new("sightline.css", CSS, include_bytes!("../assets/sightline.css")),
         Asset::new("masked.css", CSS, include_bytes!("../assets/masked.css")),
+        Asset::new("overlay.js", JS, include_bytes!("../assets/overlay.js")),
+        Asset::new("still.css", CSS, include_bytes!("../assets/still.css")),
         Asset::new("sightline.js", JS, include_bytes!("../assets/sightline.js")),
         Asset::new("htmx.js", JS, include_bytes!("../assets/htmx.min.js")),
         Asset::new("htmx.LICENSE.txt", "text/plain; charset=utf-8", include_bytes!("../assets/htmx.LICENSE")),
@@ -69,7 +71,8 @@ pub fn asset(path: &str) -> Option<&'static Asset> {
     ALL.iter().find(|a| a.hashed_name() == path)
 }
 
-/// The address of an asset (`sightline.css`, `masked.css`, `sightline.js`, `htmx.js`, `mark.svg`); of one
+/// The address of an asset (`sightline.css`, `masked.css`, `still.css`, `sightline.js`, `overlay.js`, `htmx.js`,
+/// `mark.svg`); of one
 /// that does not exist, an address that is not found.
 pub fn asset_url(name: &str) -> String {
     let found = ALL.iter().find(|a| a.name == name);

@@ -116,6 +116,23 @@ fn answer(parts: &Parts, _body: &Bytes) -> Response {
             );
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
         }
+        (&Method::GET, ["pages", "menu"]) => {
+            let policy = "default-src 'self'; script-src 'nonce-app' 'strict-dynamic'; img-src 'none'";
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CONTENT_SECURITY_POLICY, policy),
+                (header::ETAG, "\"v1\""),
+            ];
+            (headers, "<!doctype html><html><head><title>Menu</title></head><body>Menu</body></html>")
+                .into_response()
+        }
+        (&Method::GET, ["pages", "download"]) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html"),
+                (header::CONTENT_DISPOSITION, "attachment; filename=x"),
+            ];
+            (headers, "<p>kept</p>").into_response()
+        }
         (&Method::POST, ["save", customer]) => {
             let location = format!("http://{}/edit/{customer}", parts.headers["host"].to_str().unwrap());
             (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()

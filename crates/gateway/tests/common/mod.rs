@@ -30,6 +30,7 @@ use model::{
 };
 use people::{Directory, LoginMethod, LoginSettings, People, PeopleParts, SessionLimits};
 use sightline_gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
+use trace::MarkKey;
 
 pub const APP: &str = "desk";
 const SIGN_IN_SECRET: &str = "sign-in-secret-of-the-test";
@@ -72,6 +73,7 @@ pub struct Got {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Bytes,
 }
 
 impl Site {
@@ -154,6 +156,7 @@ impl Site {
             clock: shared_clock,
             entropy,
             tokens: TokenKey::from_bytes(&[7; 32]),
+            marks: MarkKey::new([8; 32]),
             witnesses: witness::Standing::without_witnesses(),
         })
         .unwrap();
@@ -327,8 +330,9 @@ impl Browser<'_> {
         }
         let request = request.body(Body::from(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
-        let text = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
-        Got { status: head.status, headers: head.headers, text }
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Got { status: head.status, headers: head.headers, text, bytes }
     }
 }
 

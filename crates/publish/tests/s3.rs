@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::stream;
 use ledger::verify::{self, Source, check};
-use ledger::{AdmitAll, Draft, Ledger, Options, PublicStore};
+use ledger::{AdmitAll, Draft, Fatal, Ledger, LedgerError, Options, PublicStore};
 use model::Event;
 use model::entry::Started;
 use sightline_publish::{Place, S3Settings, open};
@@ -297,4 +297,38 @@ async fn without_a_server_a_ledger_opens_records_and_closes() {
     let again = Ledger::open(&at, &Options::default(), AdmitAll).unwrap();
     assert_eq!(again.size(), 3);
     again.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_set_back_with_its_head_is_noticed_by_what_the_bucket_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bucket, endpoint) = serve().await;
+    let store = store(&endpoint, dir.path());
+    let (at, backup) = (dir.path().join("ledger"), dir.path().join("backup"));
+    Ledger::create(&at, "ledger.example/s3", &Options::default()).unwrap();
+    let copy = std::process::Command::new("cp").arg("-a").args([&at, &backup]).status().unwrap();
+    assert!(copy.success());
+    let ledger = Ledger::open(&at, &options(&store), AdmitAll).unwrap();
+    grow(&ledger, 0, 5).await;
+    until("it is there", || in_bucket(&bucket, &ledger) == 5).await;
+    ledger.close().await;
+    drop(ledger);
+    let told = Told::default();
+    let options = Options { fatal: Arc::new(told.clone()), ..options(&store) };
+    let ledger = Ledger::open(&backup, &options, AdmitAll).unwrap();
+    until("it ends", || told.0.lock().unwrap().is_some()).await;
+    let why = told.0.lock().unwrap().clone().unwrap();
+    assert!(why.contains("s3://log-bucket/a/ledger/checkpoint says that 5 were published"), "{why}");
+    assert_eq!(in_bucket(&bucket, &ledger), 5);
+    ledger.close().await;
+}
+
+/// What would end the process.
+#[derive(Debug, Clone, Default)]
+struct Told(Arc<Mutex<Option<String>>>);
+
+impl Fatal for Told {
+    fn fatal(&self, error: &LedgerError) {
+        *self.0.lock().unwrap() = Some(error.to_string());
+    }
 }

@@ -64,6 +64,9 @@ enum Command {
     /// Events for other people's systems: how exports are doing, test them, send again.
     #[command(subcommand)]
     Export(crate::exports::Export),
+    /// Decoy customers, to whom no ticket leads: plant, list and rotate them; who was shown one that turned up.
+    #[command(subcommand)]
+    Canary(crate::canaries::CanaryCommand),
     /// Sigma rules: list, check and test them, and how they are doing.
     #[command(subcommand)]
     Rules(crate::rules::RulesCommand),
@@ -422,6 +425,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             operate::print(&options.place, command, options.form.print())
         }
         Command::Export(command) => crate::exports::run(&command),
+        Command::Canary(command) => crate::canaries::run(command),
         Command::Rules(command) => return crate::rules::run(&command),
         Command::Log(Log::Export(options)) => crate::exports::log_export(&options),
         Command::Log(Log::Tail(options)) => {

@@ -73,6 +73,14 @@ pub(crate) enum Command {
         from: u64,
     },
     RulesStatus,
+    CanaryPlant {
+        count: u32,
+    },
+    CanaryRotate,
+    CanaryList,
+    CanaryUsed {
+        what: String,
+    },
 }
 
 /// From when to when; open ends reach to the beginning and to now.
@@ -215,6 +223,14 @@ pub(crate) async fn carry_out(rooms: &Rooms, command: Command, form: Form) -> Re
         Command::ExportReplay { name, from } => {
             rooms.exports.replay(&name, from).map_err(|e| Failure::Caller(e.to_string()))?;
             Ok(Outcome::text(format!("{name}: sends the entries from {from} on again\n")))
+        }
+        Command::CanaryPlant { count } => {
+            crate::canaries::plant(rooms.canaries.as_ref(), Some(count), form).await
+        }
+        Command::CanaryRotate => crate::canaries::plant(rooms.canaries.as_ref(), None, form).await,
+        Command::CanaryList => crate::canaries::list(rooms.canaries.as_ref(), form),
+        Command::CanaryUsed { what } => {
+            crate::canaries::used(rooms.canaries.as_ref(), enquiry, &what, form).await
         }
         Command::RulesStatus => crate::rules::report(rooms.rules.as_ref(), rooms.ledger.size(), form),
         Command::Receipt { index } => Ok(Outcome::text(enquiry.receipt(&operator, index).await?.answer)),

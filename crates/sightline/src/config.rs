@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) exports: Vec<ExportSettings>,
     /// The rules that entries are held against; without it, none.
     pub(crate) rules: Option<rules::RulesSettings>,
+    /// Decoy customers; without it, none are planted.
+    pub(crate) canaries: Option<crate::canaries::CanarySettings>,
 }
 
 /// `[console]`.
@@ -204,6 +206,7 @@ impl Settings {
         paths.extend(self.apps.iter_mut().flat_map(AppSettings::paths_mut));
         paths.extend(self.login.paths_mut());
         paths.extend(self.exports.iter_mut().flat_map(ExportSettings::paths_mut));
+        paths.extend(self.canaries.iter_mut().flat_map(crate::canaries::CanarySettings::paths_mut));
         for path in paths {
             *path = base.join(&path);
         }

@@ -117,8 +117,12 @@ impl Place {
              upstream = \"http://{desk}\"\nadapter = \"desk\"\nmode = \"enforce\"\n\n\
              [app.sign_in]\nheader = \"X-Remote-User\"\nsecret_header = \"X-Desk-Secret\"\n\
              secret_file = \"secrets/app-secret\"\n\n\
+             # The floor's people are programs: no browser of theirs could prove that the mark is in place.\n\
+             [app.mark]\nheartbeat = \"off\"\n\n\
              [app.feed]\nkind = \"sightline\"\ntoken_file = \"secrets/feed-token\"\nevery_seconds = 1\n\n\
-             [rules]\n"
+             [rules]\n\n\
+             [canaries]\napp = \"desk\"\nheaders_file = \"secrets/canary-headers\"\n\
+             webhook_secret_file = \"secrets/canary-webhook\"\n"
         );
         for staff in &population.staff {
             let record = &staff.record;
@@ -133,6 +137,10 @@ impl Place {
         init::private_dir(&self.data.join("secrets"))?;
         init::private_file(&self.data.join("secrets/app-secret"), sign_in)?;
         init::private_file(&self.data.join("secrets/feed-token"), feed)?;
+        let login = population.staff.first().map_or("", |staff| staff.login.as_str());
+        let headers = format!("X-Desk-Secret: {sign_in}\nX-Remote-User: {login}\n");
+        init::private_file(&self.data.join("secrets/canary-headers"), &headers)?;
+        init::private_file(&self.data.join("secrets/canary-webhook"), &init::secret(&OsEntropy))?;
         init::private_file(&self.file(), &text)
     }
 }

@@ -10,7 +10,7 @@ use adapter::Adapter;
 use axum::Router;
 use export::Exports;
 use gateway::{AppSettings, Gateway, GatewayParts, TokenKey};
-use incident::{Enquiry, Erasure, Retention, Watcher, WatcherParts};
+use incident::{Canaries, Enquiry, Erasure, Retention, Watcher, WatcherParts};
 use ledger::disk::OsDisk;
 use ledger::note::VerifierKey;
 use ledger::{Draft, Ledger};
@@ -20,9 +20,11 @@ use people::{Directory, LoginMethod, People, PeopleParts};
 use rules::Rules;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use trace::MarkKey;
 use url::Url;
 use witness::Standing;
 
+use crate::canaries::Planter;
 use crate::config::Config;
 use crate::journal::LogSettings;
 use crate::{init, listen, serve, witnesses};
@@ -43,12 +45,16 @@ pub(crate) struct Layout {
     pub(crate) tickets: PathBuf,
     /// The gateway's key, for what goes out to browsers and must come back.
     pub(crate) gateway_key: PathBuf,
+    /// What the marks over pages are derived from. Whoever has it can forge a mark; it is the same on every node.
+    pub(crate) mark_key: PathBuf,
     /// The trust policy for auditors, as the configuration makes it.
     pub(crate) trust_policy: PathBuf,
     /// How far each export has come.
     pub(crate) exports: PathBuf,
     /// What the watch knows; may be deleted.
     pub(crate) watch: PathBuf,
+    /// Which customers are decoys.
+    pub(crate) canaries: PathBuf,
     /// How far the rules have come.
     pub(crate) rules: PathBuf,
     /// Where the running process takes commands.
@@ -64,9 +70,11 @@ impl Layout {
             people: data.join("people"),
             tickets: data.join("tickets.db"),
             gateway_key: data.join("gateway.key"),
+            mark_key: data.join("mark.key"),
             trust_policy: data.join("trust-policy"),
             exports: data.join("exports"),
             watch: data.join("watch.state"),
+            canaries: data.join("canaries.json"),
             rules: data.join("rules"),
             socket: data.join("control.sock"),
         }
@@ -77,6 +85,7 @@ impl Layout {
         self.ledger.join("format").exists()
             && self.people.join("directory.db").exists()
             && self.gateway_key.exists()
+            && self.mark_key.exists()
     }
 
     /// Makes ledger, staff directory and keys, as far as they are not there; says the ledger's verification key.
@@ -91,6 +100,9 @@ impl Layout {
         if !self.gateway_key.exists() {
             init::private_file(&self.gateway_key, &init::secret(&OsEntropy))?;
         }
+        if !self.mark_key.exists() {
+            init::private_file(&self.mark_key, &init::secret(&OsEntropy))?;
+        }
         let vkey = self.ledger.join("log.vkey");
         std::fs::read_to_string(&vkey)
             .map(|key| key.trim().to_owned())
@@ -103,14 +115,23 @@ impl Layout {
     }
 
     fn token_key(&self) -> Result<TokenKey, String> {
-        use base64::Engine;
-        let file = &self.gateway_key;
-        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim()).ok();
-        let key: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-        key.map(|key| TokenKey::from_bytes(&key))
-            .ok_or_else(|| format!("{}: not a key of 256 bits as `sightline init` writes it", file.display()))
+        key(&self.gateway_key).map(|key| TokenKey::from_bytes(&key))
     }
+
+    /// What the marks over pages are derived from.
+    pub(crate) fn mark_key(&self) -> Result<MarkKey, String> {
+        key(&self.mark_key).map(MarkKey::new)
+    }
+}
+
+/// A key of 256 bits, as `sightline init` writes it.
+pub(crate) fn key(file: &Path) -> Result<[u8; 32], String> {
+    use base64::Engine;
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim()).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| format!("{}: not a key of 256 bits as `sightline init` writes it", file.display()))
 }
 
 type Worker = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -130,6 +151,8 @@ pub(crate) struct Rooms {
     pub(crate) exports: Exports,
     /// None where no rules are evaluated.
     pub(crate) rules: Option<Rules>,
+    /// None where nothing is served, or none are configured.
+    pub(crate) canaries: Option<Planter>,
 }
 
 impl Rooms {
@@ -151,8 +174,9 @@ impl Rooms {
         };
         let witnesses = Standing::without_witnesses();
         let (trust_policy, exports) = (layout.trust_policy, Exports::default());
-        let rules = None;
-        let rooms = Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports, rules };
+        let (rules, canaries) = (None, None);
+        let rooms =
+            Self { ledger, state, tickets, enquiry, trust_policy, witnesses, exports, rules, canaries };
         Ok((rooms, Box::pin(follow)))
     }
 }
@@ -273,6 +297,21 @@ impl House {
             clock: clock.clone(),
             entropy: entropy.clone(),
         });
+        let canaries = Canaries::open(
+            &layout.canaries,
+            ledger.clone(),
+            Arc::new(OsDisk),
+            clock.clone(),
+            entropy.clone(),
+        )
+        .map_err(|e| e.to_string())?;
+        let console = match &settings.canaries {
+            None => console,
+            Some(set) => {
+                rooms.canaries = Some(Planter::open(config, set, &parts.apps, canaries.clone())?);
+                console.merge(crate::canaries::webhook(set, canaries.clone(), rooms.enquiry.clone())?)
+            }
+        };
         let mut routers = vec![console];
         let watcher = Watcher::open(WatcherParts {
             ledger: ledger.clone(),
@@ -301,13 +340,16 @@ impl House {
                 clock: clock.clone(),
                 entropy: entropy.clone(),
                 tokens: layout.token_key()?,
+                marks: layout.mark_key()?,
                 witnesses: standing.clone(),
             })
             .map_err(|e| e.to_string())?;
             routers.push(gateway.router());
+            let watching = gateway.clone();
+            workers.push(Box::pin(async move { watching.watch_marks().await }));
             workers.push(Box::pin(async move { gateway.follow_feed().await }));
         }
-        let known = crate::rules::Known { state: rooms.state.clone(), canaries: Arc::default() };
+        let known = crate::rules::Known { state: rooms.state.clone(), canaries };
         if let Some((rules, follower)) = crate::rules::open(settings.rules.as_ref(), &layout, &ledger, known)?
         {
             rooms.rules = Some(rules);

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod adapters;
+mod canaries;
 mod cli;
 mod command;
 mod compact;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use access::SharedState;
 use clap::{Args, Subcommand};
+use incident::Canaries;
 use ledger::Ledger;
 use ledger::disk::OsDisk;
 use model::{CustomerId, OsEntropy, StaffId, StaffRecord};
@@ -193,7 +194,7 @@ pub(crate) fn report(rules: Option<&Rules>, size: u64, form: Wanted) -> Result<O
 /// What the house knows that rules may look at.
 pub(crate) struct Known {
     pub(crate) state: SharedState,
-    pub(crate) canaries: Arc<RwLock<std::collections::BTreeSet<CustomerId>>>,
+    pub(crate) canaries: Canaries,
 }
 
 impl Knowledge for Known {
@@ -202,7 +203,7 @@ impl Knowledge for Known {
     }
 
     fn is_canary(&self, customer: &CustomerId) -> bool {
-        self.canaries.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(customer)
+        self.canaries.is_one(customer)
     }
 }
 

@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use incident::leak::{Covers, Evidence, Report};
 use model::{Clock, MarkId, OsEntropy, SessionId, SystemClock};
 use trace::together::{Conclusion, conclude};
-use trace::{Answer, Layout};
+use trace::{Answer, Layout, MarkKey};
 
 use crate::cli::{Form, Place, Span};
+use crate::house;
 use crate::init::{private_file, secret};
-use sources::{Sources, key};
+use sources::Sources;
 
 /// Options of `sightline mark`.
 #[derive(clap::Args)]
@@ -104,7 +105,7 @@ pub(crate) fn mark(options: &Mark) -> Result<(), String> {
     if !options.key.exists() {
         private_file(&options.key, &secret(&OsEntropy))?;
     }
-    let key = key(&options.key)?;
+    let key = house::key(&options.key).map(MarkKey::new)?;
     let id = MarkId::fresh(&OsEntropy);
     let png = trace::tile::Tile::new(&key, &Layout::new(&key), &id).png();
     let fail = |path: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());

@@ -76,7 +76,13 @@ fn init_writes_what_only_its_owner_can_read_and_that_serve_accepts_and_overwrite
             assert_eq!(mode(&dir.join(private)), 0o700, "{app}: {private:?}");
         }
         let secrets: Vec<_> = files(&dir.join("secrets")).into_iter().map(|(file, _)| file).collect();
-        let keys = ["data/ledger/log.key", "data/ledger/master.key", "data/gateway.key", "data/people/key"];
+        let keys = [
+            "data/ledger/log.key",
+            "data/ledger/master.key",
+            "data/gateway.key",
+            "data/people/key",
+            "data/mark.key",
+        ];
         let keys = keys.map(|key| dir.join(key));
         for private in secrets.iter().chain(&keys).chain([&dir.join("sightline.toml")]) {
             assert_eq!(mode(private), 0o600, "{app}: {}", private.display());

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
-use base64::Engine;
 use incident::leak::{Covers, MOST_IDS, Shown, covers};
 use model::{CustomerId, MarkId, StaffId, Timestamp};
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use trace::{Issued, MarkKey};
 use super::Trace;
 use crate::cli::{Place, Span};
 use crate::command::{Command, Form, Print};
+use crate::house::{self, Layout};
 use crate::operate::{self, Desk};
 
 /// Where everything comes from, as the options say.
@@ -44,8 +44,8 @@ impl<'a> Sources<'a> {
     /// The key of the marks.
     pub(super) fn key(&self) -> Result<MarkKey, String> {
         match &self.options.key {
-            Some(file) => key(file),
-            None => key(&operate::site(&self.options.place)?.data.join("mark.key")),
+            Some(file) => house::key(file).map(MarkKey::new),
+            None => Layout::of(&operate::site(&self.options.place)?.data).mark_key(),
         }
     }
 
@@ -175,14 +175,6 @@ fn ids_in(text: &[u8]) -> Result<Vec<String>, csv::Error> {
         found.extend(column.and_then(|c| cells.get(c)).filter(|id| !id.is_empty()).cloned());
     }
     Ok(found)
-}
-
-/// Reads a key: 256 bits as unpadded URL-safe base64, as `sightline init` writes secrets.
-pub(super) fn key(file: &Path) -> Result<MarkKey, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim());
-    let bytes: Option<[u8; 32]> = bytes.ok().and_then(|b| b.try_into().ok());
-    bytes.map(MarkKey::new).ok_or_else(|| format!("{}: not a key (256 bits in base64)", file.display()))
 }
 
 /// A line of the list of issued marks.

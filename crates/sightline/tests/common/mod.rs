@@ -322,6 +322,11 @@ impl Visitor {
         self.send(Method::POST, path, "text/html", body).await.unwrap()
     }
 
+    /// Sends a body as it is.
+    pub(crate) async fn post_body(&self, path: &str, body: String) -> Got {
+        self.send(Method::POST, path, "application/json", body).await.unwrap()
+    }
+
     /// Confirms a proposal as an administrator, by typing the word. The page that showed it.
     pub(crate) async fn confirm(&self, proposal: &str, word: &str) -> Got {
         let page = self.page("/decisions").await;

@@ -14,11 +14,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::entry::Why;
 use model::{StaffId, Timestamp};
-use sha2::Sha256;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -28,9 +26,6 @@ use crate::settings::{FeedKind, FeedSettings};
 
 /// The longest wait after errors.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-
-/// The header in which the app signs what it sends by itself: `sha256=` and the HMAC-SHA256 of the body in hex.
-const SIGNATURE: &str = "x-sightline-signature";
 
 /// How long a look without a reason waits for the tickets that may explain it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -245,7 +240,7 @@ impl Gate {
 pub(crate) async fn webhook(State(gate): State<Arc<Gate>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let secret = gate.feed.as_ref().and_then(|feed| feed.webhook_secret.as_ref());
     let Some((feed, secret)) = gate.feed.as_ref().zip(secret) else { return StatusCode::NOT_FOUND };
-    if !is_signed(secret, &headers, &body) {
+    if !secret.signed(&headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
     let Ok(batch) = lines::parse(&body, |login| gate.staff_called(login)) else {
@@ -261,20 +256,6 @@ pub(crate) async fn webhook(State(gate): State<Arc<Gate>>, headers: HeaderMap, b
             StatusCode::SERVICE_UNAVAILABLE
         }
     }
-}
-
-fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_str().as_bytes()) else { return false };
-    mac.update(body);
-    let given = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()?.strip_prefix("sha256="));
-    given.and_then(from_hex).is_some_and(|given| mac.verify_slice(&given).is_ok())
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4 | digit(*low)?) as u8);
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }
 
 /// serde's messages may quote values: only the place is kept.
@@ -308,16 +289,4 @@ pub enum FeedError {
     /// Another task died while it held the lock.
     #[error("the feed was interrupted")]
     Poisoned,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_reads_in_pairs_of_digits_only() {
-        assert_eq!(from_hex("00ffA1"), Some(vec![0, 255, 0xa1]));
-        assert_eq!(from_hex("0"), None);
-        assert_eq!(from_hex("0g"), None);
-    }
 }

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 /// A secret that was read from a file, without the line end behind it.
 #[derive(Clone)]
-pub(crate) struct Secret(Zeroizing<String>);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Reads it. An empty one, or one that no header can carry, is an error.
-    pub(crate) fn read(path: &Path) -> Result<Self, SecretError> {
+    pub fn read(path: &Path) -> Result<Self, SecretError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })?;
         let text = Zeroizing::new(text);
@@ -24,6 +24,11 @@ impl Secret {
             return Err(SecretError::NotText { path: path.to_owned() });
         }
         Ok(Self(Zeroizing::new(secret.to_owned())))
+    }
+
+    /// Whether it is so short that somebody could try them all.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < 16
     }
 
     pub(crate) fn as_str(&self) -> &str {

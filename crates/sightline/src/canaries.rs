@@ -12,8 +12,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use floor::Population;
-use gateway::AppSettings;
-use hmac::{Hmac, KeyInit, Mac};
+use gateway::{AppSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -24,7 +23,6 @@ use model::clock::random;
 use model::entry::Actor;
 use model::{AppId, CustomerId, OsEntropy};
 use serde::Deserialize;
-use sha2::Sha256;
 
 use crate::cli::{Form, Place};
 use crate::command::{Command, Failure, Form as Wanted, Outcome, Print};
@@ -33,8 +31,6 @@ use crate::operate;
 
 /// Where what only a canary has comes in, at the console's door.
 const PATH: &str = "/.sightline/canary";
-/// `sha256=` and the HMAC-SHA256 of the body in hex, as for the app's feed.
-const SIGNATURE: &str = "x-sightline-signature";
 /// The most that the app answers.
 const LARGEST: usize = 1 << 20;
 /// How many canaries there are unless the configuration says it.
@@ -417,7 +413,7 @@ pub(crate) async fn used(
 /// What the webhook needs.
 #[derive(Clone)]
 struct Webhook {
-    secret: Arc<str>,
+    secret: Secret,
     canaries: Canaries,
     enquiry: Enquiry,
 }
@@ -430,12 +426,11 @@ pub(crate) fn webhook(
     enquiry: Enquiry,
 ) -> Result<Router, String> {
     let Some(file) = &settings.webhook_secret_file else { return Ok(Router::new()) };
-    let secret = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let secret = secret.trim();
-    if secret.len() < 16 {
+    let secret = Secret::read(file).map_err(|e| e.to_string())?;
+    if secret.is_short() {
         return Err(format!("{}: a secret of at least 16 characters", file.display()));
     }
-    let state = Webhook { secret: secret.into(), canaries, enquiry };
+    let state = Webhook { secret, canaries, enquiry };
     Ok(Router::new().route(PATH, post(heard)).with_state(state))
 }
 
@@ -446,7 +441,7 @@ struct Heard {
 
 /// Says only whether it was heard: who was shown what is for those who may ask.
 async fn heard(State(webhook): State<Webhook>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    if !is_signed(&webhook.secret, &headers, &body) {
+    if !webhook.secret.signed(&headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
     let Ok(heard) = serde_json::from_slice::<Heard>(&body) else { return StatusCode::BAD_REQUEST };
@@ -464,18 +459,4 @@ async fn heard(State(webhook): State<Webhook>, headers: HeaderMap, body: Bytes) 
             StatusCode::SERVICE_UNAVAILABLE
         }
     }
-}
-
-fn is_signed(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-    mac.update(body);
-    let given = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()?.strip_prefix("sha256="));
-    given.and_then(from_hex).is_some_and(|given| mac.verify_slice(&given).is_ok())
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4 | digit(*low)?) as u8);
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }

@@ -90,6 +90,7 @@ impl Layout {
 
     /// Makes ledger, staff directory and keys, as far as they are not there; says the ledger's verification key.
     pub(crate) fn create(&self, settings: &LogSettings) -> Result<String, String> {
+        self.check_shared(settings)?;
         if !self.ledger.join("format").exists() {
             let options = settings.options(self)?;
             Ledger::create(&self.ledger, &settings.origin, &options).map_err(|e| e.to_string())?;
@@ -107,6 +108,23 @@ impl Layout {
         std::fs::read_to_string(&vkey)
             .map(|key| key.trim().to_owned())
             .map_err(|e| format!("{}: {e}", vkey.display()))
+    }
+
+    /// A gateway that joins others has their secrets: one that made its own would lay marks over pages that nobody can
+    /// trace, and send forms that no other takes.
+    fn check_shared(&self, settings: &LogSettings) -> Result<(), String> {
+        let joins = settings.is_shared() && self.ledger.join("log.key").exists();
+        if !joins || self.ledger.join("format").exists() {
+            return Ok(());
+        }
+        let shared = [self.people.join("key"), self.gateway_key.clone(), self.mark_key.clone()];
+        match shared.iter().find(|file| !file.exists()) {
+            None => Ok(()),
+            Some(missing) => Err(format!(
+                "{} is missing: this gateway joins a log that others write, so copy it from one of them",
+                missing.display()
+            )),
+        }
     }
 
     /// What the ledger is opened with.

@@ -94,6 +94,11 @@ impl LogSettings {
         }
     }
 
+    /// Whether several gateways can write this log.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.journal.is_some()
+    }
+
     fn database(&self) -> Result<Option<Database>, String> {
         let Some(url) = &self.journal else { return Ok(None) };
         let database = Database::new(url).map_err(|e| format!("[log] journal: {e}"))?;

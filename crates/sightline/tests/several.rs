@@ -174,6 +174,10 @@ fn two_gateways_write_one_ledger_and_one_goes_on_when_the_other_is_killed() {
     let refusal = second.ask(&["serve"]);
     assert!(refusal.err.contains("copy log.key and master.key"), "{refusal:?}");
     first.share_keys(&second);
+    std::fs::remove_file(second.path("data/mark.key")).unwrap();
+    let refusal = second.ask(&["serve"]);
+    assert!(refusal.err.contains("data/mark.key is missing"), "{refusal:?}");
+    first.share_keys(&second);
     second.start();
 
     // Each has recorded its start and its settings; both see all of it.

@@ -4,6 +4,7 @@
 //! is refused leaves no trace. A check may read openings and then only to refuse more: at replay,
 //! where the opening of an erased customer is gone, every entry that was admitted is admitted again.
 
+mod console;
 mod containment;
 mod grants;
 mod proposals;
@@ -271,8 +272,14 @@ impl State {
             Event::Written(written) => self.check_seat(&written.by, entry.time),
             Event::MarkIssued(e) => self.check_seat(&e.by, entry.time),
             Event::MarkSound(e) => self.check_seat(&e.by, entry.time),
-            Event::Proposed(e) => self.proposals.check_proposed(e, &self.people, entry.time),
-            Event::Decided(e) => self.proposals.check_decided(e, &self.people, entry.time),
+            Event::Proposed(e) => {
+                e.by.staff().map_or(Ok(()), |staff| self.containment.has_say(staff))?;
+                self.proposals.check_proposed(e, &self.people, entry.time)
+            }
+            Event::Decided(e) => {
+                self.containment.has_say(&e.by)?;
+                self.proposals.check_decided(e, &self.people, entry.time)
+            }
             Event::Erased(e) => self.proposals.check_erased(e, entry.time),
             Event::Finding(e) => self.containment.check_finding(index, e, &self.people),
             Event::Contained(e) => self.containment.check_contained(e, &self.people, entry.time),

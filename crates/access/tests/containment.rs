@@ -261,9 +261,15 @@ fn a_suspension_takes_two_to_lift_and_never_oneself() {
         let (act, by) = (act.clone(), Actor::Staff(by.into()));
         Draft::plain(Event::Proposed(Proposed { proposal, act, by, session: Some(session(seat)) }))
     };
-    assert_eq!(log.append(vec![proposed("b", 3)]), Err(Why::NotPermitted));
+    assert_eq!(log.append(vec![proposed("b", 3)]), Err(Why::Suspended));
     log.append(vec![proposed("a", 2)]).unwrap();
-    assert_eq!(log.append(vec![confirm(2, "b", 3)]), Err(Why::NotPermitted));
+    assert_eq!(log.append(vec![confirm(2, "b", 3)]), Err(Why::Suspended));
+    // Nor in anything else that is decided about others.
+    log.append(vec![contain(Level::Throttle, Actor::Staff("a".into()), Some(2), None)]).unwrap();
+    assert_eq!(log.append(vec![lift("b", 3, LiftReason::Explained, None)]), Err(Why::Suspended));
+    let more = contain(Level::Suspend, Actor::Staff("b".into()), Some(3), None);
+    assert_eq!(log.append(vec![more]), Err(Why::Suspended));
+    log.append(vec![lift("a", 2, LiftReason::Explained, None)]).unwrap();
     log.append(vec![confirm(2, "c", 4)]).unwrap();
 }
 

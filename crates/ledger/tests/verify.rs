@@ -14,13 +14,13 @@ use std::time::Duration;
 use common::{Home, START, erased, opening, proposed, started};
 use model::clock::ManualClock;
 use model::entry::{
-    Action, Actor, Decided, Decision, GrantIssued, Listed, Revealed, RevokeReason, Revoked, SessionClosed,
-    SessionEnd, SessionOpened, StaffRecorded, Target, Viewer,
+    Act, Action, Actor, Decided, Decision, GrantIssued, Listed, Proposed, Revealed, RevokeReason, Revoked,
+    SessionClosed, SessionEnd, SessionOpened, StaffRecorded, Target, Viewer,
 };
 use model::{
-    AppId, ClassSet, Digest, Event, Evidence, FieldClass, GrantId, MarkFault, MarkFaultKind, MarkId,
-    MarkIssued, MarkSound, Mode, ProposalId, Purpose, ResponseId, Role, SessionId, StaffId, StaffRecord,
-    StaffStatus, Tier,
+    AppId, ClassSet, Contained, Digest, Event, Evidence, FieldClass, GrantId, Level, LiftReason, Lifted,
+    MarkFault, MarkFaultKind, MarkId, MarkIssued, MarkSound, Mode, ProposalId, Purpose, Reauthenticated,
+    ResponseId, Role, SessionId, StaffId, StaffRecord, StaffStatus, Tier,
 };
 use sightline_ledger::verify::{Breach, Checked, Damage, Directory, Kept, Known, Options, Source, check};
 use sightline_ledger::{Draft, Ledger, LogVerifier};
@@ -242,6 +242,95 @@ async fn what_a_fault_of_the_mark_masks_is_not_shown_until_a_page_is_sound() {
     let issued = MarkIssued { mark: MarkId::from_bytes([9; 10]), by: viewer("s-18"), bucket: START };
     let breach = breach_at(3, and(vec![Draft::plain(Event::MarkIssued(issued))])).await;
     assert!(matches!(breach, Breach::NotTheirs { .. }), "{breach}");
+}
+
+fn contained(staff: &str, level: Level) -> Draft {
+    Draft::plain(Event::Contained(Contained {
+        staff: StaffId::new(staff),
+        level,
+        by: Actor::Operator,
+        session: None,
+        finding: None,
+        reason: RevokeReason::Drill,
+    }))
+}
+
+fn lifted(by: &str, session: SessionId, reason: LiftReason) -> Draft {
+    let (staff, by) = (StaffId::new("s-17"), StaffId::new(by));
+    let purpose = (reason == LiftReason::SteppedUp).then_some(Purpose::CustomerSupport);
+    Draft::plain(Event::Lifted(Lifted { staff, by, session, reason, purpose }))
+}
+
+/// Somebody at work, and two administrators. The first entry behind them has the number 7.
+fn among_administrators(more: Vec<Draft>) -> Vec<Draft> {
+    and([administrator(1), administrator(2)].into_iter().flatten().chain(more).collect())
+}
+
+#[tokio::test]
+async fn nothing_is_shown_to_whom_containment_shows_nothing() {
+    for level in [Level::StepUp, Level::Suspend, Level::Revoke] {
+        let by = 3;
+        let breach = Breach::Contained { staff: StaffId::new("s-17"), by };
+        for shown in [look(), list(), grant(FieldClass::IdentityName.into())] {
+            assert_eq!(breach_at(4, and(vec![contained("s-17", level), shown])).await, breach, "{level}");
+        }
+    }
+    for level in [Level::Nudge, Level::Throttle] {
+        let home = log_of(and(vec![contained("s-17", level), look()]), |_, _| {}).await;
+        verify(&home, Options::default()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rung_is_lifted_by_what_it_asks_or_by_an_analyst_and_a_suspension_by_two() {
+    let theirs = |reason| lifted("s-17", SESSION, reason);
+    let admin = |n: u8| SessionId::from_bytes([100 + n; 10]);
+    let breach = |more| breach_at(8, among_administrators(more));
+    let (staff, by) = (StaffId::new("s-17"), 7);
+
+    // A fresh login, asked for since; nothing else.
+    let fresh = |asked| {
+        let again = Reauthenticated { session: SESSION, staff: StaffId::new("s-17"), asked };
+        Draft::plain(Event::Reauthenticated(again))
+    };
+    let step_up = || contained("s-17", Level::StepUp);
+    let unanswered = Breach::Unanswered { staff: staff.clone(), by };
+    assert_eq!(breach(vec![step_up(), theirs(LiftReason::SteppedUp)]).await, unanswered);
+    let before = vec![step_up(), fresh(START.minus(HOUR)), theirs(LiftReason::SteppedUp)];
+    assert_eq!(breach_at(9, among_administrators(before)).await, unanswered);
+    let throttle = vec![contained("s-17", Level::Throttle), theirs(LiftReason::Answered)];
+    assert_eq!(breach(throttle).await, unanswered);
+    let good = vec![step_up(), fresh(START), theirs(LiftReason::SteppedUp), look()];
+    verify(&log_of(among_administrators(good), |_, _| {}).await, Options::default()).unwrap();
+
+    // Somebody else, if it is for them to say.
+    let explained = |n| lifted(&format!("a-{n}"), admin(n), LiftReason::Explained);
+    verify(
+        &log_of(among_administrators(vec![step_up(), explained(1), look()]), |_, _| {}).await,
+        Options::default(),
+    )
+    .unwrap();
+    let suspend = || contained("s-17", Level::Suspend);
+    let alone = Breach::LiftedAlone { staff: staff.clone(), by };
+    assert_eq!(breach(vec![suspend(), explained(1)]).await, alone);
+    assert_eq!(breach(vec![suspend(), theirs(LiftReason::Answered)]).await, alone);
+    let suspended = vec![contained("a-1", Level::Suspend), explained(1)];
+    assert_eq!(breach(suspended).await, Breach::Contained { staff: StaffId::new("a-1"), by });
+
+    // Two, each for themselves.
+    let proposal = ProposalId::from_bytes([1; 10]);
+    let proposed = Draft::plain(Event::Proposed(Proposed {
+        proposal,
+        act: Act::Lift { staff },
+        by: Actor::Operator,
+        session: None,
+    }));
+    let one = vec![suspend(), proposed, decided_by(1, Decision::Confirm)];
+    let with = |more: Vec<Draft>| among_administrators(one.iter().cloned().chain(more).collect());
+    let by_one = breach_at(10, with(vec![look()])).await;
+    assert_eq!(by_one, Breach::Contained { staff: StaffId::new("s-17"), by });
+    let by_two = with(vec![decided_by(2, Decision::Confirm), look()]);
+    verify(&log_of(by_two, |_, _| {}).await, Options::default()).unwrap();
 }
 
 #[tokio::test]

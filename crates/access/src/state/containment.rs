@@ -5,10 +5,12 @@ use std::time::Duration;
 use model::containment::{MOST_CONTRIBUTIONS, MOST_POINTS};
 use model::entry::{Actor, RevokeReason, Why};
 use model::{
-    AppId, Contained, Finding, FindingId, Level, LiftReason, Lifted, Reauthenticated, Role, SessionId,
-    StaffId, Timestamp, Triaged, Turn, Undo, UndoCell, UndoMap, Verdict, WatchInForce, WatchMode,
+    Contained, Finding, FindingId, Level, LiftReason, Lifted, Reauthenticated, Role, SessionId, StaffId,
+    Timestamp, Triaged, Turn, Undo, UndoCell, UndoMap, Verdict, WatchInForce, WatchMode,
 };
 use people::Register;
+
+use super::console::at_console;
 
 /// A fresh login counts for so long.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -136,6 +138,27 @@ impl Containment {
         }
     }
 
+    /// Whoever is suspended has no say about others either.
+    pub(super) fn has_say(&self, staff: &StaffId) -> Result<(), Why> {
+        match self.held.get(staff) {
+            Some(held) if held.level >= Level::Suspend => Err(Why::Suspended),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this is somebody who may take access away, in a live session of their own at the console.
+    fn check_analyst(
+        &self,
+        people: &Register,
+        staff: &StaffId,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<(), Why> {
+        let record = at_console(people, staff, session, now)?;
+        self.has_say(staff)?;
+        if record.role.may_revoke() { Ok(()) } else { Err(Why::NotPermitted) }
+    }
+
     /// Whether this person may be granted one more customer. Whether it is a new one only an opening could tell,
     /// which a replay may lack: so every grant counts.
     pub(super) fn admits_grant(&self, staff: &StaffId, now: Timestamp) -> Result<(), Why> {
@@ -228,7 +251,7 @@ impl Containment {
                 }
             }
             (Actor::Operator, None) => {}
-            (Actor::Staff(by), Some(session)) => check_analyst(people, by, session, now)?,
+            (Actor::Staff(by), Some(session)) => self.check_analyst(people, by, session, now)?,
             _ => return Err(Why::BadRequest),
         }
         if matches!(found, Some(None)) {
@@ -260,7 +283,7 @@ impl Containment {
     pub(super) fn check_lifted(&self, e: &Lifted, people: &Register, now: Timestamp) -> Result<(), Why> {
         let held = self.held.get(&e.staff).ok_or(Why::Stale)?;
         if e.by != e.staff {
-            check_analyst(people, &e.by, e.session, now)?;
+            self.check_analyst(people, &e.by, e.session, now)?;
             let theirs_to_say = !matches!(e.reason, LiftReason::Answered | LiftReason::SteppedUp);
             let permitted = held.level < Level::Suspend && theirs_to_say && e.purpose.is_none();
             return if permitted { Ok(()) } else { Err(Why::NotPermitted) };
@@ -283,7 +306,7 @@ impl Containment {
     }
 
     pub(super) fn check_triaged(&self, e: &Triaged, people: &Register, now: Timestamp) -> Result<(), Why> {
-        check_analyst(people, &e.by, e.session, now)?;
+        self.check_analyst(people, &e.by, e.session, now)?;
         let told = self.told.get(&e.finding).ok_or(Why::BadRequest)?;
         // Nobody judges a finding about themselves.
         if told.staff == e.by { Err(Why::NotPermitted) } else { Ok(()) }
@@ -334,18 +357,4 @@ impl Undo for Containment {
         last.turn(turn);
         in_force.0.turn(turn);
     }
-}
-
-/// Whether this is somebody who may take access away, in a live session of their own at the console.
-pub(super) fn check_analyst(
-    people: &Register,
-    staff: &StaffId,
-    session: SessionId,
-    now: Timestamp,
-) -> Result<(), Why> {
-    let (session, record) = people.may_act(session, now)?;
-    if session.staff != *staff || session.door.as_str() != AppId::CONSOLE {
-        return Err(Why::SessionEnded);
-    }
-    if record.role.may_revoke() { Ok(()) } else { Err(Why::NotPermitted) }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::entry::{Act, Actor, Decided, Decision, Erased, Proposed, Why};
-use model::{AppId, CustomerId, Month, ProposalId, Role, SessionId, StaffId, Timestamp};
+use model::{CustomerId, Month, ProposalId, Role, SessionId, StaffId, Timestamp};
 use people::Register;
+
+use super::console::at_console;
 
 /// How long a proposal waits to be decided.
 pub const OPEN_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -196,9 +198,6 @@ fn check_decider(
     session: SessionId,
     now: Timestamp,
 ) -> Result<(), Why> {
-    let (session, record) = people.may_act(session, now)?;
-    if session.staff != *staff || session.door.as_str() != AppId::CONSOLE {
-        return Err(Why::SessionEnded);
-    }
+    let record = at_console(people, staff, session, now)?;
     if may_decide(act, staff, record.role) { Ok(()) } else { Err(Why::NotPermitted) }
 }

@@ -21,8 +21,8 @@ use model::entry::{
     Actor, Decided, GrantIssued, Proposed, Revealed, SessionOpened, StaffRecorded, Target, Viewer,
 };
 use model::{
-    AppId, ClassSet, Entry, Event, Evidence, GrantId, Mode, Month, ProposalId, Role, SessionId, StaffId,
-    StaffStatus, Timestamp,
+    AppId, ClassSet, Entry, Event, Evidence, GrantId, Lifted, Mode, Month, ProposalId, Role, SessionId,
+    StaffId, StaffStatus, Timestamp,
 };
 
 use super::proposals::{Proposals, What};
@@ -123,6 +123,14 @@ pub enum Breach {
         /// Who.
         staff: StaffId,
         /// The entry that suspended them.
+        by: u64,
+    },
+    /// Whoever is contained lifted it, and had not done what it asks of them.
+    #[error("{staff} was contained by entry {by}, and lifted it without doing what that asks")]
+    Unanswered {
+        /// Who.
+        staff: StaffId,
+        /// The entry that contained them.
         by: u64,
     },
     /// Proposed or decided by somebody for whom it is not to decide.
@@ -268,8 +276,9 @@ impl Fold {
                 self.seat(&e.by)?;
                 self.unmarked.remove(&e.by.session);
             }
-            Event::Contained(e) => self.rungs.contain(index, e),
-            Event::Lifted(e) => self.rungs.lift(e)?,
+            Event::Contained(e) => self.rungs.contain(index, e, now),
+            Event::Lifted(e) => self.lift(e)?,
+            Event::Reauthenticated(e) => self.rungs.prove(e),
             Event::Started(_)
             | Event::SettingsInForce(_)
             | Event::PolicyInForce(_)
@@ -279,7 +288,6 @@ impl Fold {
             | Event::Finding(_)
             | Event::Triaged(_)
             | Event::WatchInForce(_)
-            | Event::Reauthenticated(_)
             | Event::RuleMatched(_)
             | Event::CanariesPlanted(_) => {}
         }
@@ -387,10 +395,22 @@ impl Fold {
     /// containment.
     fn decider(&self, what: &What, staff: &StaffId, session: SessionId) -> Result<(), Breach> {
         self.sits(&Viewer { staff: staff.clone(), session, app: AppId::new(AppId::CONSOLE) })?;
+        self.rungs.admits_to_decide(staff)?;
         match self.staff.get(staff) {
             Some(standing) if what.is_for(staff, standing.role) => Ok(()),
             _ => Err(Breach::NotAdministrator(staff.clone())),
         }
+    }
+
+    /// In an open session of their own; about somebody else, as an analyst at the console.
+    fn lift(&mut self, e: &Lifted) -> Result<(), Breach> {
+        if e.by == e.staff {
+            let door = self.sessions.get(&e.session).ok_or(Breach::NoSession(e.session))?.app.clone();
+            self.sits(&Viewer { staff: e.by.clone(), session: e.session, app: door })?;
+        } else {
+            self.decider(&What::Lift(e.staff.clone()), &e.by, e.session)?;
+        }
+        self.rungs.lift(e)
     }
 
     fn revoke(&mut self, index: u64, target: &Target) {

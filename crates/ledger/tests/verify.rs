@@ -325,7 +325,7 @@ async fn a_rung_is_lifted_by_what_it_asks_or_by_an_analyst_and_a_suspension_by_t
         by: Actor::Operator,
         session: None,
     }));
-    let one = vec![suspend(), proposed, decided_by(1, Decision::Confirm)];
+    let one = [suspend(), proposed, decided_by(1, Decision::Confirm)];
     let with = |more: Vec<Draft>| among_administrators(one.iter().cloned().chain(more).collect());
     let by_one = breach_at(10, with(vec![look()])).await;
     assert_eq!(by_one, Breach::Contained { staff: StaffId::new("s-17"), by });

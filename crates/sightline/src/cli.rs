@@ -111,7 +111,8 @@ pub(crate) struct Demo {
     /// Print the URLs and the end, and nothing in between.
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Contain by itself: what a finding reaches is put in force at once, from a fresh login to a pause.
+    /// Contain by itself: what a finding reaches is put in force at once, from a fresh login to a pause. The watch first
+    /// learns what is usual, so a demo of some minutes tells no finding.
     #[arg(long)]
     pub(crate) contain: bool,
 }
